@@ -1,0 +1,97 @@
+// The memory budget of one shard (its part of Kafka's `buffer.memory`), lent out as chunks of one size.
+//
+//   lent + free = capacity        chunks; `free` dips below zero only while parts of a split batch are out (SPL-7)
+//
+// Who needs memory for a new batch and finds none joins the queue; memory goes to the head first, and nobody
+// overtakes: while somebody waits, newcomers wait too (BUF-5, BUF-8; stricter than Java). Growth of a batch that is
+// open already never waits: it gets a chunk or none. The pool wakes nobody itself: a release marks it, and the
+// owner's serve step gives memory to the waiters, in order.
+//
+// Owner:  one shard; not synchronised.       Outlives: every chunk it lent.
+// Memory: one mapping, reserved at once, touched as chunks are first used; the chunk given back last is lent first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ensure.hpp"
+#include "base/time.hpp"
+#include "sluice/detail/task.hpp"
+
+namespace sluice {
+
+enum class chunk_index : std::uint32_t { none = 0xffffffff };
+
+// Chunks in order, linked inside the pool.
+struct chunk_chain {
+    chunk_index first = chunk_index::none;
+    chunk_index last = chunk_index::none;
+    std::uint32_t count = 0;
+
+    bool empty() const noexcept { return count == 0; }
+};
+
+// Who waits for memory. Unlinks itself when it is destroyed.
+struct memory_waiter : list_hook<memory_waiter> {
+    std::uint32_t chunk_count = 0;  // what it needs
+};
+
+class buffer_pool {
+public:
+    // Rounds the capacity down to whole chunks. Throws std::bad_alloc if the address space is refused.
+    buffer_pool(std::size_t capacity_bytes, std::uint32_t chunk_size_bytes);
+    ~buffer_pool();
+    buffer_pool(const buffer_pool&) = delete;
+    buffer_pool& operator=(const buffer_pool&) = delete;
+
+    std::uint32_t chunk_size_bytes() const noexcept { return chunk_size_; }
+    std::uint32_t capacity_chunks() const noexcept { return capacity_; }
+    std::int64_t free_chunks() const noexcept { return static_cast<std::int64_t>(capacity_) - lent_; }
+    std::uint32_t chunks_for(std::size_t size_bytes) const noexcept {
+        return static_cast<std::uint32_t>((size_bytes + chunk_size_ - 1) / chunk_size_);
+    }
+
+    // Appends `count` chunks to the chain, or changes nothing and says false.
+    [[nodiscard]] bool try_lend(chunk_chain& to, std::uint32_t count) noexcept;
+    // Appends `count` chunks in any case; what the budget does not have comes from the heap.
+    void lend_beyond_budget(chunk_chain& to, std::uint32_t count);
+    // Takes the chain back and marks the pool for serving.
+    void release(chunk_chain& chain) noexcept;
+
+    // Lends without memory: the bytes are elsewhere, as those of staged records are (ingress credit).
+    [[nodiscard]] bool try_reserve(std::uint32_t count) noexcept;
+    void unreserve(std::uint32_t count) noexcept;
+
+    std::byte* data(chunk_index chunk) const noexcept {
+        const auto index = static_cast<std::uint32_t>(chunk);
+        if (index < capacity_) [[likely]] return base_ + std::size_t{index} * chunk_size_;
+        return extra_[index - capacity_];
+    }
+    chunk_index next(chunk_index chunk) const noexcept { return next_[static_cast<std::uint32_t>(chunk)]; }
+
+    // ---- waiting
+    void wait(memory_waiter& waiter, std::uint32_t chunk_count) noexcept;
+    bool has_waiters() const noexcept { return !waiters_.empty(); }
+    memory_waiter& first_waiter() noexcept { return waiters_.front(); }
+    // Released to since the last call, with somebody waiting: is it worth trying to serve?
+    bool wants_serving() noexcept;
+
+private:
+    chunk_index take() noexcept;
+    void append(chunk_chain& to, chunk_index chunk) noexcept;
+
+    std::uint32_t chunk_size_;
+    std::uint32_t capacity_;
+    std::int64_t lent_ = 0;
+    std::uint32_t touched_ = 0;                // chunks below this index were lent at least once
+    chunk_index free_ = chunk_index::none;     // those given back, newest first
+    std::byte* base_ = nullptr;
+    std::vector<chunk_index> next_;            // by chunk: the next of its chain or of the free list
+    std::vector<std::byte*> extra_;            // beyond the budget, by index - capacity; nullptr = slot free
+    bool was_released_ = false;
+    list_of<memory_waiter, memory_waiter> waiters_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,138 @@
+#include "memory/buffer_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+namespace sluice {
+namespace {
+
+constexpr std::uint32_t chunk_size = 1024;
+
+std::vector<chunk_index> chunks_of(const buffer_pool& pool, const chunk_chain& chain) {
+    std::vector<chunk_index> chunks;
+    for (chunk_index at = chain.first; at != chunk_index::none; at = pool.next(at)) chunks.push_back(at);
+    return chunks;
+}
+
+TEST(BufferPool, LendsUpToItsCapacityAndNotOneChunkMore) {
+    buffer_pool pool(10 * chunk_size + 100, chunk_size);
+    chunk_chain held;
+
+    EXPECT_EQ(pool.capacity_chunks(), 10u) << "whole chunks only";
+    EXPECT_TRUE(pool.try_lend(held, 7));
+    EXPECT_FALSE(pool.try_lend(held, 4)) << "all or nothing";
+    EXPECT_EQ(held.count, 7u) << "a refused loan changes nothing";
+    EXPECT_TRUE(pool.try_lend(held, 3));
+    EXPECT_EQ(pool.free_chunks(), 0);
+
+    pool.release(held);
+    EXPECT_EQ(pool.free_chunks(), 10);
+    EXPECT_TRUE(held.empty());
+}
+
+TEST(BufferPool, ChunksOfAChainAreDistinctWritableAndInOrder) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain first, second;
+    ASSERT_TRUE(pool.try_lend(first, 2));
+    ASSERT_TRUE(pool.try_lend(second, 1));
+    ASSERT_TRUE(pool.try_lend(first, 1));
+
+    const auto chunks = chunks_of(pool, first);
+
+    ASSERT_EQ(chunks.size(), 3u);
+    EXPECT_EQ(chunks.front(), first.first);
+    EXPECT_EQ(chunks.back(), first.last);
+    for (chunk_index chunk : chunks) std::memset(pool.data(chunk), 1, chunk_size);
+    std::memset(pool.data(second.first), 2, chunk_size);
+    for (chunk_index chunk : chunks) EXPECT_EQ(std::to_integer<int>(pool.data(chunk)[chunk_size - 1]), 1);
+    pool.release(first);
+    pool.release(second);
+}
+
+TEST(BufferPool, TheChunkGivenBackLastIsLentFirst) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain cold, warm, again;
+    ASSERT_TRUE(pool.try_lend(cold, 1));
+    ASSERT_TRUE(pool.try_lend(warm, 1));
+    const chunk_index last = warm.first;
+
+    pool.release(cold);
+    pool.release(warm);
+    ASSERT_TRUE(pool.try_lend(again, 1));
+
+    EXPECT_EQ(again.first, last) << "it is in the cache";
+    pool.release(again);
+}
+
+TEST(BufferPool, PartsOfASplitBatchMayDipBelowZero_SPL_7) {
+    buffer_pool pool(2 * chunk_size, chunk_size);
+    chunk_chain whole, parts;
+    ASSERT_TRUE(pool.try_lend(whole, 2));
+
+    pool.lend_beyond_budget(parts, 3);
+    EXPECT_EQ(pool.free_chunks(), -3);
+    std::set<std::byte*> places;
+    for (chunk_index chunk : chunks_of(pool, parts)) {
+        std::memset(pool.data(chunk), 3, chunk_size);
+        places.insert(pool.data(chunk));
+    }
+    EXPECT_EQ(places.size(), 3u);
+
+    pool.release(whole);
+    chunk_chain more;
+    EXPECT_FALSE(pool.try_lend(more, 1)) << "the debt is paid first";
+    pool.release(parts);
+    EXPECT_EQ(pool.free_chunks(), 2);
+    EXPECT_TRUE(pool.try_lend(more, 2));
+    pool.release(more);
+}
+
+TEST(BufferPool, BeyondTheBudgetUsesUpWhatIsFreeFirst) {
+    buffer_pool pool(2 * chunk_size, chunk_size);
+    chunk_chain parts;
+
+    pool.lend_beyond_budget(parts, 2);
+
+    EXPECT_EQ(pool.free_chunks(), 0);
+    pool.release(parts);
+}
+
+TEST(BufferPool, AReservationTakesBudgetWithoutChunks) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain held;
+
+    EXPECT_TRUE(pool.try_reserve(3));
+    EXPECT_FALSE(pool.try_lend(held, 2));
+    pool.unreserve(3);
+
+    EXPECT_TRUE(pool.try_lend(held, 4));
+    pool.release(held);
+}
+
+TEST(BufferPool, WaitersKeepTheirOrderAndLeaveWhenTheyDie) {
+    buffer_pool pool(2 * chunk_size, chunk_size);
+    chunk_chain held;
+    ASSERT_TRUE(pool.try_lend(held, 2));
+    memory_waiter large, small;
+    pool.wait(large, 2);
+    {
+        memory_waiter cancelled;
+        pool.wait(cancelled, 1);
+        pool.wait(small, 1);
+    }
+
+    EXPECT_FALSE(pool.wants_serving()) << "nothing was given back";
+    pool.release(held);
+    EXPECT_TRUE(pool.wants_serving());
+    EXPECT_FALSE(pool.wants_serving()) << "once per release";
+    EXPECT_EQ(&pool.first_waiter(), &large) << "the small one does not overtake";
+    large.unlink();
+    EXPECT_EQ(&pool.first_waiter(), &small);
+    small.unlink();
+    EXPECT_FALSE(pool.has_waiters());
+}
+
+}  // namespace
+}  // namespace sluice
