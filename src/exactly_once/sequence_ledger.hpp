@@ -1,0 +1,113 @@
+// The one place that knows which sequence numbers of a partition are given away, and what became of them.
+//
+//   stamp     a batch that is sent for the first time gets identity, epoch and the next sequence   (IDM-2, ACC-20)
+//   fate      what each answer, or the lack of one, tells:
+//
+//             never_sent --> on_the_wire --> (stored)          acknowledged: forgotten
+//                             ^   |    `---> not_stored        the broker refused it: to be sent again, or failed
+//                             |   v
+//                             possibly_stored                  no answer: sent again with the SAME sequence, so that the
+//                                                              broker tells (it remembers the last five batches)
+//   rule      A sequence number is given to other records only when the broker is known not to have stored it, or
+//             under a new epoch. A partition takes up a new epoch only when it is quiet: nothing on the wire, and the
+//             oldest batch known not to be stored (then no later one is: brokers take sequences without gaps). What is
+//             left is stamped anew, from 0. (stricter than IDM-12)
+//   window    While the oldest batch may be stored, no fresh one follows it: the broker remembers five batches only, and
+//             asked about a sixth-last it would say OUT_OF_ORDER although it has it. (stricter than SDR-16)
+//   hole      A batch that is given up while it may be stored leaves one: no new sequence is given before an answer to a
+//             later batch, or quiet, has told what became of it. (IDM-14, IDM-15)
+//
+// Owner: one shard; not synchronised. Batches embed `sequenced` and stay in place while they are tracked.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/ensure.hpp"
+#include "exactly_once/producer_identity.hpp"
+#include "exactly_once/sequence.hpp"
+#include "sluice/detail/task.hpp"
+
+namespace sluice {
+
+class sequence_ledger;
+
+// What a batch embeds. Tracked from its stamp until it is stored, failed or given up.
+struct sequenced : list_hook<sequence_ledger> {
+    enum class fate : std::uint8_t { never_sent, on_the_wire, not_stored, possibly_stored };
+
+    producer_identity identity;
+    std::int32_t base_sequence = no_sequence;
+    std::int32_t record_count = 0;  // set when the batch closes
+    fate known = fate::never_sent;
+    bool may_be_stored = false;  // an attempt ended without an answer, and nothing has told since
+
+    bool has_sequence() const noexcept { return base_sequence != no_sequence; }
+    bool is_tracked() const noexcept { return list_hook<sequence_ledger>::is_linked(); }
+    std::int32_t last_sequence() const noexcept { return sequence_after(base_sequence, record_count - 1); }
+};
+
+class sequence_ledger {
+public:
+    // May this batch, the head of its queue, be sent now? (ACC-19 b to e)
+    bool may_send(const sequenced& head, const producer_identity& current) const noexcept;
+    // Before each attempt: stamps a batch without a sequence; a retry keeps its own. Ensures may_send.
+    void on_send(sequenced& sent, const producer_identity& current) noexcept;
+
+    // ---- what an attempt came to, for a batch on the wire. Afterwards it is off the wire.
+    // Acknowledged, or a duplicate (last_offset -1): forgotten. (IDM-4, IDM-6)
+    void on_stored(sequenced& stored, std::int64_t last_offset) noexcept;
+    // This attempt stored nothing.
+    void on_not_stored(sequenced& refused) noexcept;
+    // Nobody knows: disconnected, timed out, or an error after the append.
+    void on_no_answer(sequenced& lost) noexcept;
+    // OUT_OF_ORDER_SEQUENCE_NUMBER: it is not stored. If nothing before it is still open, only a new epoch helps (IDM-9).
+    void on_out_of_order(sequenced& refused) noexcept;
+    // UNKNOWN_PRODUCER_ID: the broker has forgotten us, and only a new epoch helps (IDM-10, idempotent part).
+    void on_unknown_producer(sequenced& refused, std::int64_t log_start_offset) noexcept;
+
+    // The end of a batch without an acknowledgement: refused for good, or given up by time. Not on the wire any more.
+    // The sequences after it are no good: a new epoch is wanted, or a hole is left if it may be stored. (IDM-8, IDM-14)
+    void on_failed(sequenced& failed) noexcept;
+
+    // A refused batch makes room for its parts, which have its records in order; they take its sequences. (SPL-4)
+    void replace(sequenced& whole, std::span<sequenced* const> parts) noexcept;
+
+    // ---- a new epoch or id
+    bool wants_new_epoch() const noexcept { return wants_new_epoch_; }
+    bool is_quiet() const noexcept;
+    // Takes up `next`, if quiet: what is tracked is forgotten, to be stamped anew when it is sent. True if it did.
+    bool take_up(const producer_identity& next) noexcept;
+
+    bool is_idle() const noexcept { return tracked_.empty(); }
+    bool has_hole() const noexcept { return has_hole_; }
+    const producer_identity& identity() const noexcept { return identity_; }
+    std::int32_t next_sequence() const noexcept { return next_sequence_; }
+    std::int32_t last_acked_sequence() const noexcept { return last_acked_sequence_; }
+    std::int64_t last_acked_offset() const noexcept { return last_acked_offset_; }
+
+    // Does `a` go before `b`, both tracked by one ledger? For the place of a retry in its queue (ACC-26, RB-9).
+    static bool is_before(const sequenced& a, const sequenced& b) noexcept {
+        return is_older(a.base_sequence, b.base_sequence);
+    }
+
+private:
+    // By distance modulo 2^31: few sequences are open at a time.
+    static bool is_older(std::int32_t a, std::int32_t b) noexcept {
+        return a != b && sequence_before(b, a) < (1 << 30);
+    }
+    bool is_first(const sequenced& one) const noexcept { return !tracked_.empty() && &tracked_.front() == &one; }
+    void leave_wire(sequenced& attempted) noexcept;
+    void forget(sequenced& gone) noexcept;
+
+    producer_identity identity_;
+    std::int32_t next_sequence_ = 0;
+    std::int32_t last_acked_sequence_ = no_sequence;
+    std::int64_t last_acked_offset_ = -1;
+    list_of<sequenced, sequence_ledger> tracked_;  // oldest first
+    std::int32_t hole_sequence_ = no_sequence;     // the youngest hole
+    bool has_hole_ = false;
+    bool wants_new_epoch_ = false;
+};
+
+}  // namespace sluice
