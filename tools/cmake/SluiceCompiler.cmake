@@ -13,7 +13,7 @@ if(SLUICE_CCACHE AND PROJECT_IS_TOP_LEVEL)
     endif()
 endif()
 
-set(SLUICE_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+set(SLUICE_WARNINGS -Wall -Wextra -Wpedantic -Wconversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 sees phantoms in coroutines and inlined std::string code at -O2 (PR105593, PR105329, PR106199).
     list(APPEND SLUICE_WARNINGS -Wno-restrict -Wno-maybe-uninitialized)

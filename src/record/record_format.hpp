@@ -1,0 +1,69 @@
+// One record inside a batch (RB-5, org.apache.kafka.common.record.DefaultRecord).
+//
+//   record  = length:varint body                          length counts the body; all varints are zigzag
+//   body    = attributes:int8(0) timestampDelta:varlong offsetDelta:varint field field headerCount:varint header*
+//   header  = field field                                 key (never null), value
+//   field   = size:varint byte*                           size -1: null
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "sluice/bytes.hpp"
+#include "sluice/header.hpp"
+#include "wire/varint.hpp"
+
+namespace sluice {
+
+// What a record is made of, apart from where it goes. Views.
+struct record_parts {
+    std::int64_t timestamp = 0;  // wall time, ms
+    bytes_view key;
+    bytes_view value;
+    std::span<const header> headers;
+};
+
+// Attributes and the five varints in front of key, value and headers, each at its longest (RecordBatch overhead).
+inline constexpr std::size_t record_overhead_max = 21;
+inline constexpr std::size_t batch_header_size = 61;
+
+namespace detail {
+
+inline std::size_t field_size(const bytes_view& field) noexcept {
+    return wire::varint_size(static_cast<std::int32_t>(field.size_or_minus_one())) + field.size();
+}
+
+inline std::size_t headers_size(std::span<const header> headers) noexcept {
+    std::size_t size = wire::varint_size(static_cast<std::int32_t>(headers.size()));
+    for (const header& each : headers) size += field_size(each.key) + field_size(each.value);
+    return size;
+}
+
+}  // namespace detail
+
+// Key, value and headers with their sizes: what does not depend on the record's place in a batch.
+inline std::size_t record_content_size(const record_parts& parts) noexcept {
+    return detail::field_size(parts.key) + detail::field_size(parts.value) + detail::headers_size(parts.headers);
+}
+
+// The body, from its content's size. `length` goes before it.
+inline std::size_t record_body_size(std::size_t content_size, std::int64_t timestamp_delta,
+                                    std::int32_t offset_delta) noexcept {
+    return 1 + wire::varlong_size(timestamp_delta) + wire::varint_size(offset_delta) + content_size;
+}
+
+inline std::size_t record_size(std::size_t body_size) noexcept {
+    return wire::varint_size(static_cast<std::int32_t>(body_size)) + body_size;
+}
+
+// What a batch with this record alone may need at most: the size that is checked against max.request.size (SND-12).
+inline std::size_t batch_size_upper_bound(std::size_t content_size) noexcept {
+    return batch_header_size + record_overhead_max + content_size;
+}
+
+// Writes a record of `body_size` at `to`, which has room for record_size(body_size); returns where the next one goes.
+std::byte* write_record(std::byte* to, std::size_t body_size, std::int64_t timestamp_delta, std::int32_t offset_delta,
+                        const record_parts& parts) noexcept;
+
+}  // namespace sluice
