@@ -21,7 +21,8 @@ choose_launcher() { # choose_launcher PRESET
   if [ "$1" = tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then FIXED=(setarch "$(uname -m)" -R); fi
 }
 
-# build_preset PRESET [TARGET...]: configures where that was not done yet, then builds. Chatter goes to stderr.
+# build_preset PRESET [TARGET...]: configures where that was not done yet, then builds. Chatter goes to stderr. With
+# KEEP_GOING set it does not stop at the first error.
 build_preset() {
   local preset=$1 log status=0
   shift
@@ -37,5 +38,6 @@ build_preset() {
     fi
     say "building build/$preset (minutes, the first time)"
   fi
-  (cd "$REPOSITORY" && ${FIXED[@]+"${FIXED[@]}"} cmake --build --preset "$preset" ${1:+--target "$@"}) >&2
+  (cd "$REPOSITORY" && ${FIXED[@]+"${FIXED[@]}"} cmake --build --preset "$preset" ${1:+--target "$@"} \
+    ${KEEP_GOING:+-- -k 0}) >&2
 }
