@@ -70,8 +70,18 @@ public class KafkaTool {
         }
     }
 
+    static void sayWhenSlow() { // what is over sooner needs no word
+        Thread timer = new Thread(() -> {
+            try { Thread.sleep(5000); } catch (InterruptedException e) { return; }
+            System.err.println("tools/kafka: waiting for an answer from " + opt.get("--bootstrap") + ", up to 30 s");
+        });
+        timer.setDaemon(true);
+        timer.start();
+    }
+
     static void topic() throws Exception {
         String action = word(0, "the action");
+        sayWhenSlow();
         try (Admin admin = Admin.create(props())) {
             if (action.equals("list")) {
                 admin.listTopics().names().get().stream().sorted().forEach(System.out::println);

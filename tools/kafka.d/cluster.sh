@@ -25,6 +25,7 @@ print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; }
 help() { print_help; exit 0; }
 wrong_usage() { print_help >&2; exit 2; }
 need_arg() { [ -n "${2-}" ] || die "option $1 needs a value (see --help)"; }
+need_number() { need_arg "$@"; [[ $2 =~ ^[0-9]+$ ]] || die "$1 takes a number, not '$2'"; }
 valid_port() { [[ $1 =~ ^[0-9]{4,5}$ && $1 -ge 1024 && $1 -le 65400 ]] || die "--port must be 1024 to 65400, not '$1'"; }
 
 install_hint="on Debian: tools/install-packages kafka   (apt-get install -y default-jdk-headless maven)"
