@@ -35,9 +35,10 @@ struct api {
 
 inline constexpr std::int16_t never_flexible = version_max;
 
-// What has no version that we speak on purpose: Produce below 3 (VER-9, message formats of before 2017), Metadata 0
-// (an empty list means all topics there), FindCoordinator 0 (groups only) and 6 (share groups), InitProducerId 6
-// (marked unstable, and carries nothing that we send), AddPartitionsToTxn above 3 (between brokers, VER-7).
+// What has no version that we speak on purpose: Produce below 3 (VER-9, message formats of before 2017),
+// Metadata 0 (an empty list means all topics there), FindCoordinator 0 (groups only) and 6 (share groups),
+// InitProducerId 6 (marked unstable, and carries nothing that we send), AddPartitionsToTxn above 3 (between
+// brokers, VER-7).
 inline constexpr std::array<api, 14> apis{{
     {api_key::produce, "Produce", {3, 13}, 9},
     {api_key::metadata, "Metadata", {1, 13}, 9},

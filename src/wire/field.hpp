@@ -16,8 +16,9 @@ namespace sluice::wire {
 //   field("topics").nullable_since(1)                          may be null, but not in version 0
 //   field("nodeEndpoints").since(10).tagged(0)                 in the tagged section, when it is not its default
 //
-// Names are Kafka's, with the first letter in lower case. A field of a nullable type may be null in every version
-// unless it says otherwise. Every tagged field of Kafka's messages is tagged in all versions that have it.
+// Names are Kafka's, with the first letter in lower case. A field of a nullable type may be null in every
+// version unless it says otherwise. Every tagged field of Kafka's messages is tagged in all versions that
+// have it.
 class field {
 public:
     constexpr explicit field(const char* name) noexcept : name_(name) {}
@@ -61,8 +62,8 @@ private:
     bool is_ignorable_ = false;
 };
 
-// A tagged field that this version of a message does not know. Messages keep those of their own level, so that writing
-// them again gives the same bytes; nested structs drop theirs.
+// A tagged field that this version of a message does not know. Messages keep those of their own level, so
+// that writing them again gives the same bytes; nested structs drop theirs.
 struct unknown_tag {
     std::uint32_t tag = 0;
     bytes content;  // in the frame

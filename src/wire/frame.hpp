@@ -5,9 +5,9 @@
 //   request-header   = key:i16 version:i16 correlation-id:i32 client-id:nullable-string [tagged-section]
 //   response-header  = correlation-id:i32 [tagged-section]
 //
-// Flexible versions have the tagged section (headers v2 and v1), the others have not (v1 and v0). Two exceptions: the
-// length of the client id is an i16 always, and an ApiVersions response never has the section, so that a client can
-// read it before it knows what the broker speaks (VER-2).
+// Flexible versions have the tagged section (headers v2 and v1), the others have not (v1 and v0). Two
+// exceptions: the length of the client id is an i16 always, and an ApiVersions response never has the
+// section, so that a client can read it before it knows what the broker speaks (VER-2).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ inline constexpr std::size_t frame_prefix_size = 4;
 inline constexpr std::uint32_t frame_size_max = 100u << 20;
 inline constexpr std::uint32_t frame_size_max_unauthenticated = 512u << 10;
 
-// The size of the payload that follows. errc::protocol_error for a negative one, errc::frame_too_large above `size_max`.
+// The size of the payload that follows. errc::protocol_error for a negative one, errc::frame_too_large above
+// `size_max`.
 [[nodiscard]] result<std::uint32_t> read_frame_size(std::span<const std::byte, frame_prefix_size> prefix,
                                                     std::uint32_t size_max) noexcept;
 
@@ -45,8 +46,8 @@ struct open_frame {
     writer::mark begin;
 };
 
-// Writes room for the size, and a request header. `is_flexible`: of this version of the message. A client id longer than
-// a string may be is cut off: it is for people to read.
+// Writes room for the size, and a request header. `is_flexible`: of this version of the message. A client id
+// longer than a string may be is cut off: it is for people to read.
 [[nodiscard]] open_frame begin_request(writer& out, api_key key, std::int16_t version, bool is_flexible,
                                        std::int32_t correlation_id,
                                        std::optional<std::string_view> client_id);
@@ -68,8 +69,8 @@ template <message Message>
     return end_request(out, frame);
 }
 
-// Reads a response header up to where the body begins; the error stays in the reader. The correlation id comes first in
-// either version: `in` is taken for the answer to a request of this key and version.
+// Reads a response header up to where the body begins; the error stays in the reader. The correlation id
+// comes first in either version: `in` is taken for the answer to a request of this key and version.
 std::int32_t read_response_header(reader& in, api_key key, std::int16_t version) noexcept;
 
 // The other side, for brokers in tests.
@@ -81,8 +82,8 @@ struct request_header {
     std::optional<std::string_view> client_id;  // in the frame
 };
 
-// Reads a request header up to where the body begins; the error stays in the reader. An unknown key is taken for a
-// non-flexible one.
+// Reads a request header up to where the body begins; the error stays in the reader. An unknown key is taken
+// for a non-flexible one.
 request_header read_request_header(reader& in) noexcept;
 
 [[nodiscard]] open_frame begin_response(writer& out, api_key key, std::int16_t version,

@@ -19,9 +19,9 @@
 //       }
 //   };
 //
-// `describe` calls `fields` for each field in wire order: how it stands on the wire, where it lives, and its default
-// unless that is zero, empty or null (a member starts as its default; a test compares). `fields` is an encoder, a
-// decoder, a printer, or what a test brings. Structs inside a message have `describe` alone.
+// `describe` calls `fields` for each field in wire order: how it stands on the wire, where it lives, and its
+// default unless that is zero, empty or null (a member starts as its default; a test compares). `fields` is
+// an encoder, a decoder, a printer, or what a test brings. Structs inside a message have `describe` alone.
 //
 //   on the wire                     in the struct
 //   int8 .. int64, bool, float64    the same; a code or a key is the number
@@ -29,8 +29,9 @@
 //   bytes, records                  bytes, std::optional of it; wire::records
 //   array                           std::vector, std::optional of it where it may be null
 //
-// Lifetime: strings, bytes and records of a decoded message are views into its frame, those to encode are the caller's.
-// A message may be decoded into again and again: vectors keep their memory, absent fields become their default.
+// Lifetime: strings, bytes and records of a decoded message are views into its frame, those to encode are the
+// caller's. A message may be decoded into again and again: vectors keep their memory, absent fields become
+// their default.
 #pragma once
 
 #include <concepts>
@@ -58,9 +59,9 @@ concept message = requires(Message& value) {
 
 // The three are compiled once for each message, in `api/<name>.cpp`.
 
-// Appends the body. errc::unsupported_version when there is no such version, or when the message has something that the
-// version cannot carry: a field that is not in it and neither default nor ignorable, a null, a string or bytes too long,
-// tags that do not ascend. Then `out` is as it was.
+// Appends the body. errc::unsupported_version when there is no such version, or when the message has
+// something that the version cannot carry: a field that is not in it and neither default nor ignorable, a
+// null, a string or bytes too long, tags that do not ascend. Then `out` is as it was.
 template <message Message>
 [[nodiscard]] error_code encode(const Message& value, std::int16_t version, writer& out);
 
@@ -69,8 +70,8 @@ template <message Message>
 template <message Message>
 [[nodiscard]] error_code decode(Message& value, std::int16_t version, reader& in);
 
-// One line for people: "EndTxnRequest v5 {transactionalId: "t", ...}". Of bytes and records only the size is shown:
-// what users send, and their secrets, stay out of logs.
+// One line for people: "EndTxnRequest v5 {transactionalId: "t", ...}". Of bytes and records only the size is
+// shown: what users send, and their secrets, stay out of logs.
 template <message Message>
 [[nodiscard]] std::string print(const Message& value, std::int16_t version);
 

@@ -25,11 +25,12 @@ struct finalized_feature {
 //
 //   usable version = the highest that both the broker and `apis` have (VER-5); none: the request fails, locally
 //
-// A key that is missing from the list is not there at all (VER-6). What a broker says of Produce below 3 does not
-// count, since our own range begins there (VER-9). An entry with min > max says nothing; of two the later one holds.
+// A key that is missing from the list is not there at all (VER-6). What a broker says of Produce below 3 does
+// not count, since our own range begins there (VER-9). An entry with min > max says nothing; of two the later
+// one holds.
 //
-// Owner: caller; copies nothing but feature names. Errors: none; the list is a peer's, so whatever it holds is bounded
-// by the response's frame and only known keys are looked at.
+// Owner: caller; copies nothing but feature names. Errors: none; the list is a peer's, so whatever it holds
+// is bounded by the response's frame and only known keys are looked at.
 class negotiated_versions {
 public:
     negotiated_versions() = default;

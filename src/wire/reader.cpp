@@ -14,8 +14,8 @@ uuid reader::read_uuid() noexcept {
     return id;
 }
 
-// `read` looks at up to SizeMax bytes without asking. Near the end of the frame it gets a copy that goes on with bytes
-// which say "more follows": a number that would run over the end becomes an over-long one.
+// `read` looks at up to SizeMax bytes without asking. Near the end of the frame it gets a copy that goes on
+// with bytes which say "more follows": a number that would run over the end becomes an over-long one.
 template <class Value, std::size_t SizeMax, class Read>
 Value reader::read_variable(Read read) noexcept {
     Value value = 0;
@@ -55,8 +55,8 @@ std::int64_t reader::read_varlong() noexcept {
         [](const std::byte* from, std::int64_t& value) { return wire::read_varlong(from, value); });
 }
 
-// After an error the integer below is 0, which would be null in compact form and empty in plain form: both are "nothing",
-// and nobody looks at them before looking at `error()`.
+// After an error the integer below is 0, which would be null in compact form and empty in plain form: both
+// are "nothing", and nobody looks at them before looking at `error()`.
 std::int64_t reader::read_compact_length() noexcept {
     return static_cast<std::int64_t>(read_unsigned_varint()) - 1;
 }

@@ -24,13 +24,13 @@ struct tagged_field {
     bytes content;
 };
 
-// A cursor over a frame. Errors stick: after the first bad read every read gives zero, empty or null, and consumes
-// nothing, so a decoder is a straight line that looks at `error()` once, at its end.
+// A cursor over a frame. Errors stick: after the first bad read every read gives zero, empty or null, and
+// consumes nothing, so a decoder is a straight line that looks at `error()` once, at its end.
 //
-// Bad is: beyond the end; a length below -1, or longer than what is left; null where null is not allowed; a string
-// longer than Java allows; a count that what is left cannot hold, at the smallest size of an element (so no count makes
-// us allocate much more than the peer sent); an over-long varint; tags that do not ascend. UTF-8 is not checked: names
-// go back to the broker as they came.
+// Bad is: beyond the end; a length below -1, or longer than what is left; null where null is not allowed; a
+// string longer than Java allows; a count that what is left cannot hold, at the smallest size of an element
+// (so no count makes us allocate much more than the peer sent); an over-long varint; tags that do not ascend.
+// UTF-8 is not checked: names go back to the broker as they came.
 //
 // Lifetime: views that it gives (strings, bytes) point into the frame.      Owner: caller.
 // Errors:   errc::protocol_error.
@@ -75,8 +75,8 @@ public:
     // The count of an array whose elements take at least `element_size_min` bytes each; nullopt for null.
     std::optional<std::uint32_t> read_array_count(encoding how, std::size_t element_size_min) noexcept;
 
-    // A tagged section, field by field: its count, then that many fields. `tag_before` is the tag of the field before,
-    // nullopt at the first.
+    // A tagged section, field by field: its count, then that many fields. `tag_before` is the tag of the
+    // field before, nullopt at the first.
     std::uint32_t read_tagged_field_count() noexcept;
     tagged_field read_tagged_field(std::optional<std::uint32_t> tag_before) noexcept;
     // Or all of it at once.

@@ -10,8 +10,9 @@ namespace sluice::wire {
 
 //   records = null | piece*          usually: the 61 bytes of a batch header, then the chunks of its body
 //
-// Pieces are bytes somewhere else, in order; together they are one record batch. `encode` copies small pieces (at most
-// `copied_size_max` bytes: they cost less in the arena than as an iovec entry) and refers to the others, so:
+// Pieces are bytes somewhere else, in order; together they are one record batch. `encode` copies small pieces
+// (at most `copied_size_max` bytes: they cost less in the arena than as an iovec entry) and refers to the
+// others, so:
 //
 //   piece list       must live until encode returns
 //   small pieces     likewise

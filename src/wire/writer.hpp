@@ -25,8 +25,9 @@ namespace sluice::wire {
 //   references                                 ^ records      ^ records             large bytes, somebody else's
 //   pieces      arena, records, arena, records, arena ...                           what sendmsg gets
 //
-// The arena grows and may move while it is written, so positions are offsets into it, never pointers; `pieces` are
-// valid until the next write. `clear` keeps all memory: a writer that is used again and again allocates nothing.
+// The arena grows and may move while it is written, so positions are offsets into it, never pointers;
+// `pieces` are valid until the next write. `clear` keeps all memory: a writer that is used again and again
+// allocates nothing.
 //
 // Owner: one shard; not synchronised.        Lifetime: referenced bytes outlive the write, unchanged.
 // Errors: none; what a format cannot carry is checked by who writes it (encoder) and ensured here.
@@ -72,8 +73,8 @@ public:
     std::size_t arena_offset() const noexcept { return arena_size_; }
     // Overwrites four bytes that are in the arena already.
     void patch_int32(std::size_t arena_offset, std::int32_t value);
-    // Puts the size of everything since `arena_offset` in front of it, as an unsigned varint (a tagged field's size is
-    // known only after its content). There must be no reference since.
+    // Puts the size of everything since `arena_offset` in front of it, as an unsigned varint (a tagged
+    // field's size is known only after its content). There must be no reference since.
     void insert_size_varint(std::size_t arena_offset);
 
     // Appends what is to be sent, in order, none of it empty.

@@ -10,7 +10,8 @@ namespace {
 
 using namespace wire;
 
-// Input: limit:u32, frame. Property: no size above the limit is believed, and headers read the same when written again.
+// Input: limit:u32, frame. Property: no size above the limit is believed, and headers read the same when
+// written again.
 int run(const std::uint8_t* data, std::size_t size) {
     if (size < 2 * frame_prefix_size) return 0;
     const bytes whole = as_bytes(data, size);

@@ -1,7 +1,7 @@
 // fuzz_tests [TARGET...] [--seed S] [--first I] [--runs N]
 //
-// Runs the targets (all, by default) over their seeds, then over mutations of them. Run number I of a seed S is always
-// the same bytes, so what fails is run again alone with the line that is printed.
+// Runs the targets (all, by default) over their seeds, then over mutations of them. Run number I of a seed S
+// is always the same bytes, so what fails is run again alone with the line that is printed.
 #include <fmt/core.h>
 #include <unistd.h>
 

@@ -1,7 +1,8 @@
 // Decoders of messages: the first byte is the version, the others are a body.
 //
-// Property: what decodes can be encoded, and that decodes to the same again; also into a message that held something
-// else before. (The bytes may differ from the input: a tagged field may have been sent although it had its default.)
+// Property: what decodes can be encoded, and that decodes to the same again; also into a message that held
+// something else before. (The bytes may differ from the input: a tagged field may have been sent although it
+// had its default.)
 #include "fuzz/message_seeds.hpp"
 #include "fuzz/target.hpp"
 #include "wire/api/api_versions.hpp"

@@ -47,7 +47,8 @@ void mutator::change(input& data, std::span<const input> seeds) {
     }
 }
 
-// Where lengths, counts and versions may be: the values at which they overflow, are null, or are more than there is.
+// Where lengths, counts and versions may be: the values at which they overflow, are null, or are more than
+// there is.
 void mutator::overwrite_with_limit(input& data) {
     static constexpr std::uint8_t limits[][5] = {
         {0xff, 0xff, 0xff, 0xff, 0xff}, {0x7f, 0xff, 0xff, 0xff, 0x0f}, {0x80, 0x00, 0x00, 0x00, 0x00},

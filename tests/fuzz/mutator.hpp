@@ -6,8 +6,8 @@
 
 namespace sluice::fuzz {
 
-// A few changes of the kinds that find bugs in decoders: bits, lengths at their limits, parts cut out, doubled,
-// moved or taken from another good input, the end cut off.
+// A few changes of the kinds that find bugs in decoders: bits, lengths at their limits, parts cut out,
+// doubled, moved or taken from another good input, the end cut off.
 class mutator {
 public:
     explicit mutator(std::uint64_t seed) noexcept : random_(seed) {}

@@ -8,8 +8,8 @@ namespace {
 
 using namespace wire;
 
-// Input: the version that was asked for, a body. Property: no version outside our own range or the broker's, and none
-// above a cap.
+// Input: the version that was asked for, a body. Property: no version outside our own range or the broker's,
+// and none above a cap.
 int run(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     reader in(as_bytes(data + 1, size - 1));

@@ -1,4 +1,5 @@
-// A bug for the driver to find: a driver that finds this one, and says how to, may be believed about the others.
+// A bug for the driver to find: a driver that finds this one, and says how to, may be believed about the
+// others.
 #include "fuzz/target.hpp"
 
 namespace sluice::fuzz {

@@ -16,8 +16,8 @@ error_code decode_answer(api_versions_response& value, std::int16_t version, rea
     const reader from_the_start = in;
     const error_code error = decode(value, version, in);
     if (error != errc::protocol_error || version == 0) return error;
-    // The shape of version 0 is never taken for a later one: it lacks four bytes of 1 and 2, and the high byte of its
-    // count, 0, is a null list in 3 and later.
+    // The shape of version 0 is never taken for a later one: it lacks four bytes of 1 and 2, and the high
+    // byte of its count, 0, is a null list in 3 and later.
     if (value.error_code != static_cast<int>(broker_errc::unsupported_version)) return error;
     in = from_the_start;
     return decode(value, 0, in);

@@ -5,8 +5,8 @@
 
 namespace sluice::wire {
 
-// Version 3 brings the client's software name, version 5 (KIP-1242) cluster and node, both or none. All are ignorable:
-// after UNSUPPORTED_VERSION the same request goes out again in an older version (VER-3).
+// Version 3 brings the client's software name, version 5 (KIP-1242) cluster and node, both or none. All are
+// ignorable: after UNSUPPORTED_VERSION the same request goes out again in an older version (VER-3).
 struct api_versions_request {
     static constexpr api_key key = api_key::api_versions;
     static constexpr std::string_view name = "ApiVersionsRequest";
@@ -95,8 +95,9 @@ struct api_versions_response {
     }
 };
 
-// Decodes the answer to a request of `version`, also that of a broker which does not know the version: it answers
-// UNSUPPORTED_VERSION in the shape of version 0, whatever was asked (VER-3, KIP-511). Errors as `decode`.
+// Decodes the answer to a request of `version`, also that of a broker which does not know the version: it
+// answers UNSUPPORTED_VERSION in the shape of version 0, whatever was asked (VER-3, KIP-511). Errors as
+// `decode`.
 [[nodiscard]] error_code decode_answer(api_versions_response& value, std::int16_t version, reader& in);
 
 }  // namespace sluice::wire

@@ -5,8 +5,8 @@
 
 namespace sluice::wire {
 
-// From version 3 on with the present identity, to go on after an error that asks for a new epoch (KIP-360). Version 6
-// (two-phase commit, KIP-939) is marked unstable; we know it and do not send it.
+// From version 3 on with the present identity, to go on after an error that asks for a new epoch (KIP-360).
+// Version 6 (two-phase commit, KIP-939) is marked unstable; we know it and do not send it.
 struct init_producer_id_request {
     static constexpr api_key key = api_key::init_producer_id;
     static constexpr std::string_view name = "InitProducerIdRequest";

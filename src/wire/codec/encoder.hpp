@@ -17,7 +17,8 @@
 
 namespace sluice::wire::codec {
 
-// What cannot be written is remembered and seen by the caller at the end (`refused`); until then the bytes are nonsense.
+// What cannot be written is remembered and seen by the caller at the end (`refused`); until then the bytes
+// are nonsense.
 class encoder {
 public:
     encoder(writer& out, std::int16_t version, bool is_flexible) noexcept

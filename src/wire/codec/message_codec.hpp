@@ -1,4 +1,4 @@
-// `encode`, `decode` and `print` of a message. Only `api/*.cpp` include this: it is what makes compiling dear.
+// `encode`, `decode` and `print` of a message. Only `api/*.cpp` include this: it is dear to compile.
 #pragma once
 
 #include "wire/codec/decoder.hpp"
@@ -8,12 +8,14 @@
 
 namespace sluice::wire {
 
-// The table that headers and negotiation go by, and the message itself, say the same.
+// The table that headers and negotiation go by, and the message itself, say the same. (No find_api here: under
+// -fsanitize=undefined g++ 12 takes no pointer for a constant.)
 template <class Message>
 constexpr bool agrees_with_table() {
-    for (const api& entry : apis) {  // not find_api: with -fsanitize=undefined, g++ 12 takes no pointer for a constant
+    for (const api& entry : apis) {
         if (entry.key != Message::key) continue;
-        return entry.flexible_from == Message::flexible_from && Message::versions.contains(entry.versions.min) &&
+        return entry.flexible_from == Message::flexible_from &&
+               Message::versions.contains(entry.versions.min) &&
                Message::versions.contains(entry.versions.max);
     }
     return false;

@@ -11,8 +11,8 @@
 
 namespace sluice::vectors {
 
-// Member names are the fields' names; bytes, ids and records are hex. Every field of the version must be there, except
-// tagged ones (absent = default), and nothing else may be; what is wrong is thrown.
+// Member names are the fields' names; bytes, ids and records are hex. Every field of the version must be
+// there, except tagged ones (absent = default), and nothing else may be; what is wrong is thrown.
 //
 // Lifetime: the filled message points into the JSON, and into this object.
 class json_message {

@@ -19,7 +19,8 @@ inline constexpr std::array<std::string_view, 18> file_names{
     "record_batches",   "scram",       "sequence",         "serializers",
     "sticky_switch",    "varint"};
 
-// A line of a file, counted from 1; integers are exact up to 64 bits. `parse_error` is empty where it is JSON.
+// A line of a file, counted from 1; integers are exact up to 64 bits. `parse_error` is empty where it is
+// JSON.
 struct vector_line {
     int number = 0;
     nlohmann::json vector;

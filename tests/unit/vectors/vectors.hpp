@@ -1,4 +1,5 @@
-// How a checker of one vector file is written: `check_<name>.cpp` compares one vector at a time, and registers itself.
+// How a checker of one vector file is written: `check_<name>.cpp` compares one vector at a time, and
+// registers itself.
 //
 //   namespace sluice::vectors {
 //   namespace {
@@ -9,8 +10,8 @@
 //   }
 //   }
 //
-// A member that is missing from the vector, or of another type, is a mismatch: nlohmann-json throws, and the caller
-// catches.
+// A member that is missing from the vector, or of another type, is a mismatch: nlohmann-json throws, and the
+// caller catches.
 #pragma once
 
 #include <fmt/format.h>

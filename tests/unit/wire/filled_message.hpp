@@ -1,4 +1,5 @@
-// Messages full of values, derived from their own description: so that every message is tested in every version.
+// Messages full of values, derived from their own description: so that every message is tested in every
+// version.
 #pragma once
 
 #include <deque>
@@ -9,7 +10,8 @@
 
 namespace sluice::wire {
 
-// Sets every field that `version` has, and leaves the others at their default. The same seed fills in the same way.
+// Sets every field that `version` has, and leaves the others at their default. The same seed fills in the
+// same way.
 class filler {
 public:
     filler(std::int16_t version, std::uint64_t seed) : version_(version), random_(seed) {}

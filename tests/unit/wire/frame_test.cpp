@@ -70,6 +70,21 @@ TEST(Frame, CountsReferencedBytes) {
     EXPECT_GT(whole.size(), batch.size());
 }
 
+TEST(Frame, RefusesARequestThatNoSizeCanCount) {
+    const auto byte = std::byte{0};
+    const bytes huge(&byte, 0x60000000);  // nobody touches it
+    produce_request request;
+    request.topic_data.emplace_back().partition_data.resize(2);
+    for (partition_produce_data& partition : request.topic_data[0].partition_data)
+        partition.records = records(huge);
+    writer out;
+    out.write_int8(1);
+
+    EXPECT_EQ(write_request(out, request, 9, 1, "c"), errc::frame_too_large);
+
+    EXPECT_EQ(to_hex(out.gathered()), "01") << "as it was";
+}
+
 TEST(Frame, PutsSeveralRequestsIntoOneWrite) {
     const init_producer_id_request request;
     writer out;

@@ -83,7 +83,8 @@ error_code decode_hex(sample& value, std::int16_t version, std::string_view hex)
 
 const std::string refused = error_code(errc::unsupported_version).message();
 
-// flag tiny ratio secret proof id list names late hint batch, in version 2 up to where the tagged section begins.
+// flag tiny ratio secret proof id list names late hint batch, in version 2 up to where the tagged section
+// begins.
 const std::string plain_part = "00 00 0000000000000000 01 00 00 00 01 ffffffffffffffff 0000 00";
 
 TEST(Message, WritesEveryKindOfField) {
@@ -337,6 +338,21 @@ TEST(Message, KnowsTheSmallestSizesOfElements) {
     EXPECT_EQ(codec::smallest_size<bytes>(0, encoding::plain), 4u);
     EXPECT_EQ(codec::smallest_size<uuid>(0, encoding::plain), 16u);
     EXPECT_EQ(codec::smallest_size<std::vector<leaf>>(0, encoding::plain), 4u);
+}
+
+TEST(Message, KnowsWhatIsDefault) {
+    const auto content = from_hex("01");
+    const auto differs = [](auto value) { return !codec::is_default(value, decltype(value)()); };
+
+    EXPECT_FALSE(differs(records()));
+    EXPECT_TRUE(differs(records(bytes()))) << "null is the default, empty is not null";
+    EXPECT_FALSE(differs(bytes()));
+    EXPECT_TRUE(differs(bytes(content)));
+    EXPECT_TRUE(differs(std::optional<bytes>(bytes())));
+    EXPECT_FALSE(differs(std::vector<leaf>()));
+    EXPECT_TRUE(differs(std::vector<leaf>(1)));
+    EXPECT_FALSE(differs(leaf()));
+    EXPECT_TRUE(differs(leaf{0, std::nullopt})) << "its number is 7 by default";
 }
 
 TEST(Message, CopiesSmallPiecesAndRefersToLargeOnes) {
