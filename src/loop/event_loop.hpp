@@ -10,12 +10,16 @@
 //
 // A coroutine that is resumed in 7 appends records; they leave in 5 of the next turn, together.
 //
+// Falling asleep loses no message: the loop announces its sleep, then looks for messages; others push, then look whether
+// it sleeps. Both are sequentially consistent, so at least one of the two sees the other.
+//
 // Owner: the thread that runs it. From any thread: post_remote, ring, stop, work_started, work_finished.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/log.hpp"
@@ -27,7 +31,8 @@
 
 namespace sluice {
 
-// Who takes part in every turn: a shard. Called by its loop only.
+// Who takes part in every turn: a shard. Called by its loop only. It may join and leave at any point of a turn: who
+// joins is called from the phase on that is running, who left is not called again.
 class participant {
 public:
     virtual ~participant() = default;
@@ -40,25 +45,34 @@ public:
     virtual time_point next_deadline() const = 0;
     // Is there something for take_messages? Read after the loop announced its sleep: sequentially consistent.
     virtual bool has_messages() const noexcept = 0;
-    // The loop ends and nothing will be called any more: let go of everything that waits, run nothing.
+    // The loop ends and nothing will be called any more: let go of everything that waits, cancel what is pending, run
+    // nothing. Callbacks of pending operations still come, until the last one has completed.
     virtual void abandon() noexcept = 0;
 };
 
 class event_loop {
 public:
     event_loop(std::unique_ptr<reactor> io, logger log);
-    // Drops what is queued, cancels what is pending and waits for the terminal completions. Not inside a turn (ensured).
+    // end(), if that has not been called.
     ~event_loop();
     event_loop(const event_loop&) = delete;
     event_loop& operator=(const event_loop&) = delete;
 
-    // Runs turns on this thread until stop() was called, or nothing is left to do: no work outstanding, no task queued,
-    // no user timer set. May be called again.
+    // Runs turns on this thread until stop() was called, or nothing is left to do: no work outstanding, no task, no
+    // message and no completion queued. Who waits for something holds work (a loop_timer does); pending operations and
+    // timers of participants alone do not keep run() alive. An exception of a task ends run() too: tasks behind it stay
+    // queued. May be called again, on the same thread.
     void run();
-    // Any thread. Ends run() after the current turn; the next run() starts afresh.
+    // Any thread. Ends run() after the current turn, or the next run() before its first one; the run() after that starts
+    // afresh.
     void stop() noexcept;
-    // One turn that does not wait. True if another one is wanted at once. For hosts and for simulation.
+    // One turn that does not wait. True if another one is wanted at once. For hosts and for simulation. A host calls it
+    // once before it waits for the first time, and again when a call threw.
     bool run_ready();
+    // Lets the participants go, drops every task that is queued and what that posts, and reaps until every pending
+    // operation has completed: their owners have cancelled them by now. What is still pending after 5 seconds is a bug of
+    // ours (ensured). Not inside a turn (ensured). Posting stays safe; what is posted later, the destructor drops.
+    void end() noexcept;
     // When run_ready wants to be called again if nothing happens before; `never` for: not by time.
     time_point next_deadline() const;
     // Hands started operations to the kernel without a turn.
@@ -67,11 +81,13 @@ public:
     // The loop in whose turn this thread is, or whose `scope` it is in; nullptr elsewhere.
     static event_loop* current() noexcept { return current_; }
     bool is_current() const noexcept { return current_ == this; }
+    // Makes `entered` this thread's loop and gives back the one before.
+    static event_loop* enter(event_loop* entered) noexcept { return std::exchange(current_, entered); }
     // Makes a loop the current one of this thread: around each turn, and around what a host calls outside of turns.
     class scope {
     public:
-        explicit scope(event_loop& entered) noexcept : before_(current_) { current_ = &entered; }
-        ~scope() { current_ = before_; }
+        explicit scope(event_loop& entered) noexcept : before_(enter(&entered)) {}
+        ~scope() { enter(before_); }
         scope(const scope&) = delete;
         scope& operator=(const scope&) = delete;
 
@@ -85,11 +101,21 @@ public:
     // Reads the clocks again; for hosted callers outside of a turn.
     void read_clocks() noexcept;
 
-    // Runs in phase 7 of this turn, or of the next if that phase is over or running.
-    void post(task& ready) noexcept { ready_.push_back(ready); }
+    // Runs in phase 7 of this turn, or of the next if that phase is over or has run its share. From outside of a turn,
+    // each of these three asks a sleeping loop's host for a turn.
+    void post(task& ready) noexcept {
+        if (!in_turn_) [[unlikely]] before_post_outside_turn();
+        ready_.push_back(ready);
+    }
     // Moves a whole queue of waiters behind what is ready, keeping its order.
-    void post_all(task_list& waiters) noexcept { ready_.splice(ready_.end(), waiters); }
-    void set_timer(timer& wanted, time_point due) { timers_.set(wanted, due); }
+    void post_all(task_list& waiters) noexcept {
+        if (!in_turn_) [[unlikely]] before_post_outside_turn();
+        ready_.splice(ready_.end(), waiters);
+    }
+    void set_timer(timer& wanted, time_point due) {
+        timers_.set(wanted, due);
+        if (!in_turn_) [[unlikely]] ring();
+    }
     void cancel_timer(timer& unwanted) noexcept { timers_.cancel(unwanted); }
     reactor& io() noexcept { return *io_; }
     const logger& log() const noexcept { return log_; }
@@ -106,15 +132,32 @@ public:
     void work_finished() noexcept;
 
 private:
-    void turn(bool may_wait);
-    bool has_messages() const noexcept;
-    void take_remote_tasks();
+    class turn_scope;
 
-    inline static thread_local event_loop* current_ = nullptr;
+    // Phase 7 runs what was ready when it began, and then so many of the tasks that those posted. Chains of short
+    // steps need no turn of their own each, and a task that posts itself for ever does not starve the sockets.
+    static constexpr int chained_tasks_max = 128;
+
+    bool turn(bool may_wait);  // true if tasks ran
+    template <class Phase>
+    void for_each_participant(Phase call);
+    void run_completions() noexcept;
+    void wait(bool may_wait);
+    bool run_tasks();
+    task& pop_task() noexcept;
+    void drop_tasks() noexcept;
+    void announce_sleep() noexcept { is_asleep_.store(true, std::memory_order_seq_cst); }
+    bool has_messages() const noexcept;
+    bool is_done() const noexcept;
+    void take_remote_tasks() noexcept;
+    void before_post_outside_turn() noexcept;
+    void reap_pending() noexcept;
+
+    inline static constinit thread_local event_loop* current_ = nullptr;
 
     std::unique_ptr<reactor> io_;
     logger log_;
-    std::vector<participant*> participants_;
+    std::vector<participant*> participants_;  // nullptr: left during this turn
     task_list ready_;
     timer_heap timers_;
     completion_list completed_;
