@@ -36,7 +36,7 @@ struct io_operation {
 
     callback on_complete;           // runs in the completions phase of a turn
     int result = 0;                 // >= 0: bytes (connect: 0); a receive of 0: end of stream; < 0: -errno
-    bool is_pending = false;        // started, and `on_complete` has not been called yet
+    bool is_pending = false;        // set by the reactor at the start, cleared by the loop before it calls `on_complete`
     io_operation* next = nullptr;   // the reactor's: list of completed operations
     std::uint64_t of_reactor = 0;   // the reactor's: what it needs to find the operation again
 };
@@ -53,7 +53,7 @@ struct send_operation_base : io_operation {
     msghdr message{};
 };
 
-// Receives at least one byte into `buffer`.
+// Receives at least one byte into `buffer`, which is not empty.
 struct receive_operation : io_operation {
     using io_operation::io_operation;
     mutable_bytes buffer;
@@ -111,19 +111,21 @@ public:
     // already (a cancelled send may have sent a part).
     virtual void cancel(io_operation& operation) noexcept = 0;
 
-    // How many operations were started and have not completed. A loop ends at 0 only.
+    // How many operations were started and not handed over in `completed` yet. A loop ends at 0 only.
     virtual std::size_t pending_count() const noexcept = 0;
 
     // Hands what was started to the kernel, then waits until something completes, the doorbell rings or `deadline`
     // comes; with a deadline in the past it does not wait. `never` waits without limit. Signals end the wait early.
     virtual void submit_and_wait(time_point deadline, completion_list& completed) noexcept = 0;
-    // The same without waiting and without reaping: what a hosted caller does after a burst of sends.
+    // The same without waiting and without reaping: what a hosted caller does after a burst of sends. The handle gets
+    // readable if something completed at once.
     virtual void submit() noexcept = 0;
 
     // Wakes submit_and_wait, now or the next time. Any thread; async-signal-safe.
     virtual void ring() noexcept = 0;
 
-    // Readable when a hosted loop has something to do (an eventfd, or the epoll fd); -1 in simulation.
+    // Readable when a hosted loop has something to do (an eventfd, or the epoll fd); -1 in simulation. It is readable
+    // after the first call, so that the host has a first turn run.
     virtual int native_handle() const noexcept = 0;
 
     // The clocks, here so that simulation can replace them.
