@@ -21,10 +21,9 @@ void doorbell::ring() const noexcept {
     errno = before;
 }
 
-void doorbell::silence() const noexcept {
+bool doorbell::silence() const noexcept {
     std::uint64_t count = 0;
-    // Fails only when it has not been rung.
-    [[maybe_unused]] const auto got = ::read(eventfd_.get(), &count, sizeof count);
+    return ::read(eventfd_.get(), &count, sizeof count) > 0;  // fails only when it has not been rung
 }
 
 }  // namespace sluice

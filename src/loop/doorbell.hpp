@@ -16,8 +16,8 @@ public:
     static result<doorbell> make(unsigned rung = 0);
 
     void ring() const noexcept;
-    // Silences it until the next ring; for those who watch its level.
-    void silence() const noexcept;
+    // Silences it until the next ring, for those who watch its level. True if it had been rung.
+    bool silence() const noexcept;
     int handle() const noexcept { return eventfd_.get(); }
     bool is_open() const noexcept { return eventfd_.is_open(); }
 

@@ -197,14 +197,16 @@ void uring_reactor::submit() noexcept {
 
 void uring_reactor::submit_and_wait(time_point deadline, completion_list& completed) noexcept {
     // Before the ring is looked at: what comes later rings again.
-    if (host_bell_.is_open()) host_bell_.silence();
+    const bool was_host_rung = host_bell_.is_open() && host_bell_.silence();
     enable();
     arm_doorbell();
     if (late_cancel_count_ > 0) submit_late_cancels();
 
-    const duration wait = done_.empty() && is_doorbell_armed_ ? time_until(deadline) : duration::zero();
-    if (wait > duration::zero()) {
+    const bool may_wait = done_.empty() && is_doorbell_armed_ && !was_host_rung;
+    const duration wait = may_wait ? time_until(deadline) : duration::zero();
+    if (wait > duration::zero() && !is_host_rung_before_wait()) {
         check(ring_->submit_and_wait(wait));
+        waits_despite_host_.store(false, std::memory_order_relaxed);
     } else if (ring_->has_entries() || ring_->holds_back_completions()) {
         check(ring_->submit_and_fetch());
     }
@@ -215,6 +217,23 @@ void uring_reactor::submit_and_wait(time_point deadline, completion_list& comple
     }
     // An overflow of the queue ends the doorbell's poll. The next wait arms it again; a host may not know of any.
     if (!is_doorbell_armed_ && host_bell_.is_open()) host_bell_.ring();
+}
+
+// A host waits for its bell, not for the ring, and rings come to it directly: by way of the ring they would arrive a
+// grace period of the kernel later, since an eventfd must not ring another one. If the loop waits in the ring all the
+// same, it says so and looks at the bell; who rings looks the other way round.
+void uring_reactor::ring() noexcept {
+    if (const doorbell* bell = host_bell_to_ring_.load(std::memory_order_acquire)) {
+        bell->ring();
+        if (!waits_despite_host_.load(std::memory_order_seq_cst)) return;
+    }
+    doorbell_.ring();
+}
+
+bool uring_reactor::is_host_rung_before_wait() noexcept {
+    if (!host_bell_.is_open()) return false;
+    waits_despite_host_.store(true, std::memory_order_seq_cst);
+    return host_bell_.silence();
 }
 
 void uring_reactor::take(const io_uring_cqe& completion) noexcept {
@@ -297,6 +316,7 @@ int uring_reactor::native_handle() const noexcept {
         return -1;
     }
     host_bell_ = std::move(*made);
+    host_bell_to_ring_.store(&host_bell_, std::memory_order_release);
     return host_bell_.handle();
 }
 

@@ -9,6 +9,7 @@
 // another thread gets a new ring there, and what was pending ends with -ECANCELED (move_here).
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/log.hpp"
@@ -37,7 +38,7 @@ public:
     std::size_t pending_count() const noexcept override { return pending_count_; }
     void submit_and_wait(time_point deadline, completion_list& completed) noexcept override;
     void submit() noexcept override;
-    void ring() noexcept override { doorbell_.ring(); }
+    void ring() noexcept override;
     // An eventfd that the ring rings: a ring of this kind never wakes who watches its own descriptor.
     int native_handle() const noexcept override;
     time_point now() const noexcept override;
@@ -61,6 +62,7 @@ private:
     void enable() noexcept;
     void arm_doorbell() noexcept;
     void submit_late_cancels() noexcept;
+    bool is_host_rung_before_wait() noexcept;
     void take(const io_uring_cqe& completion) noexcept;
     void complete(slot& of, direction way, int answer) noexcept;
     void check(int answer) noexcept;
@@ -71,6 +73,8 @@ private:
     std::unique_ptr<kernel_ring> ring_;
     doorbell doorbell_;
     mutable doorbell host_bell_;  // made when a host asks for it
+    mutable std::atomic<const doorbell*> host_bell_to_ring_{nullptr};
+    std::atomic<bool> waits_despite_host_{false};
     logger log_;
     slot_table<slot> slots_;
     completion_list done_;  // completed, and counted as pending until submit_and_wait hands them over
