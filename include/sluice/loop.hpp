@@ -175,7 +175,7 @@ private:
         if ((bits_ & tracked) != 0) loop_->work_started();
     }
 
-    // A function on its way; its memory comes from Asio's per-thread cache.
+    // A function on its way; its memory comes from the cache that Asio keeps for threads it knows, as the loop's.
     template <class Function>
     struct posted : remote_task {
         template <class Argument>

@@ -25,6 +25,7 @@ public:
     explicit turn_scope(event_loop& on) noexcept : on_(on), current_(on) { on_.in_turn_ = true; }
     ~turn_scope() {
         on_.in_turn_ = false;
+        if (on_.end_of_phase_.is_queued()) on_.end_of_phase_.unlink();  // a task threw before the phase got there
         std::erase(on_.participants_, nullptr);
     }
     turn_scope(const turn_scope&) = delete;
@@ -159,10 +160,8 @@ void event_loop::wait(bool may_wait) {
 bool event_loop::run_tasks() {
     take_remote_tasks();
     if (ready_.empty()) return false;
-    // Marks the end of what was ready; leaves the list by itself when a task throws.
-    task end_of_phase([](task&, task::fate) {});
-    ready_.push_back(end_of_phase);
-    for (task* oldest = &pop_task(); oldest != &end_of_phase; oldest = &pop_task()) oldest->run();
+    ready_.push_back(end_of_phase_);
+    for (task* oldest = &pop_task(); oldest != &end_of_phase_; oldest = &pop_task()) oldest->run();
     for (int i = 0; i < chained_tasks_max && !ready_.empty(); ++i) pop_task().run();
     return true;
 }

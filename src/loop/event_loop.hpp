@@ -159,6 +159,7 @@ private:
     logger log_;
     std::vector<participant*> participants_;  // nullptr: left during this turn
     task_list ready_;
+    task end_of_phase_{[](task&, task::fate) {}};  // phase 7: behind what was ready when it began
     timer_heap timers_;
     completion_list completed_;
     time_point now_{};

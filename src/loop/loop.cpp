@@ -1,5 +1,9 @@
 #include "sluice/loop.hpp"
 
+#include <boost/asio/detail/thread_context.hpp>
+#include <boost/asio/detail/thread_info_base.hpp>
+#include <optional>
+
 #include "loop/event_loop.hpp"
 #include "loop/make_reactor.hpp"
 
@@ -16,6 +20,20 @@ std::unique_ptr<event_loop> make_events(loop_options options) {
     }
     return std::make_unique<event_loop>(std::move(*made), std::move(log));
 }
+
+// Asio keeps the memory of handlers and coroutine frames for the next ones, per thread, if it knows the thread: while
+// one of these is on its stack. It saves a fifth of a post and a third of a coroutine call. Inside io_context::run() of a
+// host there is one already.
+class known_to_asio : boost::asio::detail::thread_context {
+public:
+    known_to_asio() {
+        if (top_of_thread_call_stack() == nullptr) entered_.emplace(static_cast<thread_context*>(this), kept_memory);
+    }
+
+private:
+    inline static thread_local boost::asio::detail::thread_info_base kept_memory;
+    std::optional<thread_call_stack::context> entered_;
+};
 
 }  // namespace
 
@@ -34,9 +52,15 @@ loop::~loop() {
     events_->end();
 }
 
-void loop::run() { events_->run(); }
+void loop::run() {
+    const known_to_asio this_thread;
+    events_->run();
+}
 void loop::stop() noexcept { events_->stop(); }
-bool loop::run_ready() { return events_->run_ready(); }
+bool loop::run_ready() {
+    const known_to_asio this_thread;
+    return events_->run_ready();
+}
 int loop::native_handle() const noexcept { return events_->io().native_handle(); }
 std::chrono::steady_clock::time_point loop::next_deadline() const { return events_->next_deadline(); }
 void loop::submit() { events_->submit(); }

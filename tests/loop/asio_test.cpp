@@ -179,6 +179,26 @@ TEST_P(AsioLoop, StrandsKeepTheirOrder) {
     EXPECT_EQ(seen, "abcd");
 }
 
+TEST_P(AsioLoop, LetsAsioReuseTheMemoryOfHandlersAndFrames) {
+    const auto loop = make();
+    const auto is_known = [] { return asio::detail::thread_context::top_of_thread_call_stack() != nullptr; };
+    int known_count = 0;
+    const auto count = [&] { known_count += is_known() ? 1 : 0; };
+
+    asio::post(*loop, count);
+    loop->run();
+    asio::post(*loop, count);
+    loop->run_ready();
+    EXPECT_EQ(known_count, 2);
+    EXPECT_FALSE(is_known());
+
+    asio::io_context host;
+    asio::post(host, [&] { loop->run_ready(); });
+    asio::post(*loop, count);
+    host.run();
+    EXPECT_EQ(known_count, 3);
+}
+
 using channel = asio::experimental::channel<void(error_code, int)>;
 
 asio::awaitable<void> send_numbers(std::shared_ptr<channel> to, int count) {
