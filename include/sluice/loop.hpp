@@ -33,7 +33,7 @@ struct loop_options {
 //   asio::co_spawn(loop, serve(loop), asio::detached);
 //   loop.run();
 //
-// Thread rules: one thread runs it (run, run_ready). From any thread: get_executor and what executors do, stop.
+// Thread rules: one thread runs it (run, run_ready). Any thread: stop, get_executor and what executors do.
 // Lifetime:     outlives the producers on it. The destructor destroys handlers and coroutines that still wait.
 // Errors:       the constructor throws system_error where io_uring was demanded and is refused.
 class loop : public boost::asio::execution_context {
@@ -47,14 +47,16 @@ public:
 
     executor_type get_executor() noexcept;
 
-    // Runs until stop(), or until nothing is left: no outstanding work of executors, no handler, no timer.
+    // Runs until stop(), or until nothing is left: no handler, no outstanding work of executors (which a loop_timer
+    // that is awaited is, too). Producers without anybody who awaits them do not keep it.
     void run();
+    // Also before run(), which then returns at once; the run() after it starts afresh.
     void stop() noexcept;
 
     // ---- hosted by another reactor, all on one thread
     // One turn that does not wait; true if another one is wanted at once.
     bool run_ready();
-    // Readable when run_ready() has something to do.
+    // Readable when run_ready() has something to do; at first it has.
     int native_handle() const noexcept;
     // When to call run_ready() if the handle stays silent.
     std::chrono::steady_clock::time_point next_deadline() const;
@@ -125,7 +127,8 @@ public:
         if ((bits_ & blocking_never) != 0) return boost::asio::execution::blocking.never;
         return boost::asio::execution::blocking.possibly;
     }
-    boost::asio::execution::outstanding_work_t query(boost::asio::execution::outstanding_work_t) const noexcept {
+    boost::asio::execution::outstanding_work_t query(
+        boost::asio::execution::outstanding_work_t) const noexcept {
         if ((bits_ & tracked) != 0) return boost::asio::execution::outstanding_work.tracked;
         return boost::asio::execution::outstanding_work.untracked;
     }
@@ -175,7 +178,7 @@ private:
         if ((bits_ & tracked) != 0) loop_->work_started();
     }
 
-    // A function on its way; its memory comes from the cache that Asio keeps for threads it knows, as the loop's.
+    // A function on its way, in memory that Asio keeps for threads it knows, as the loop's.
     template <class Function>
     struct posted : remote_task {
         template <class Argument>
@@ -191,7 +194,8 @@ private:
 
     private:
         template <class Argument>
-        explicit posted(Argument&& function) : remote_task(&arrive), function_(std::forward<Argument>(function)) {}
+        explicit posted(Argument&& function)
+            : remote_task(&arrive), function_(std::forward<Argument>(function)) {}
 
         static void arrive(task& self, fate what) {
             auto* arrived = static_cast<posted*>(&self);
@@ -208,6 +212,8 @@ private:
     unsigned bits_;
 };
 
-inline loop::executor_type loop::get_executor() noexcept { return {this, 0}; }
+inline loop::executor_type loop::get_executor() noexcept {
+    return {this, 0};
+}
 
 }  // namespace sluice

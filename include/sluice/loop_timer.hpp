@@ -1,4 +1,4 @@
-// A deadline to await on a loop. (asio::steady_timer works on a loop too, but starts a thread of its own behind it.)
+// A deadline to await on a loop. (asio::steady_timer works there too, but starts a thread of its own behind it.)
 #pragma once
 
 #include <boost/asio/associated_allocator.hpp>
@@ -31,8 +31,9 @@ struct waiting_handler : remote_task {
 
 // One wait (src/loop/loop_timer.cpp).
 class timer_wait;
-// Takes over `handler`. It is dropped when `on` or `of_handler`, its own context, ends. Nothing else happens yet.
-std::shared_ptr<timer_wait> make_wait(loop& on, boost::asio::execution_context& of_handler, waiting_handler& handler);
+// Takes over `handler`, which is dropped when `on` or `of_handler`, its own context, ends. No more happens yet.
+std::shared_ptr<timer_wait> make_wait(loop& on, boost::asio::execution_context& of_handler,
+                                      waiting_handler& handler);
 // Any thread. The handler may have run when this returns.
 void start_wait(timer_wait& wait, std::chrono::steady_clock::time_point due);
 // Any thread. The handler runs with operation_aborted, unless the deadline came first.
@@ -41,19 +42,109 @@ void cancel_wait(timer_wait& wait) noexcept;
 // Saturates at time_point::max().
 std::chrono::steady_clock::time_point deadline_in(loop& on, std::chrono::nanoseconds wait);
 
+// A handler with its executors kept alive by outstanding work: its own, and the loop's.
+template <class Handler>
+class waiting_handler_of : public waiting_handler {
+public:
+    static waiting_handler_of* make(Handler&& handler, const loop::executor_type& of_loop) {
+        allocator memory = allocator_of(handler);
+        waiting_handler_of* made = std::allocator_traits<allocator>::allocate(memory, 1);
+        return new (made) waiting_handler_of(std::move(handler), of_loop);
+    }
+
+    boost::asio::execution_context& context() const {
+        const handler_executor executor = handler_work_.get_executor();
+        if constexpr (boost::asio::can_query_v<handler_executor, boost::asio::execution::context_t>) {
+            return boost::asio::query(executor, boost::asio::execution::context);
+        } else {
+            return executor.context();  // an executor of the Networking TS
+        }
+    }
+
+private:
+    using handler_executor = boost::asio::associated_executor_t<Handler, loop::executor_type>;
+    using handler_allocator =
+        boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>;
+    using allocator =
+        typename std::allocator_traits<handler_allocator>::template rebind_alloc<waiting_handler_of>;
+
+    static allocator allocator_of(const Handler& handler) {
+        return allocator(
+            boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
+    }
+
+    waiting_handler_of(Handler&& handler, const loop::executor_type& of_loop)
+        : waiting_handler(&arrive),
+          handler_(std::move(handler)),
+          loop_work_(of_loop),
+          handler_work_(boost::asio::get_associated_executor(handler_, of_loop)) {}
+
+    static void arrive(task& self, fate what) {
+        auto* arrived = static_cast<waiting_handler_of*>(&self);
+        allocator memory = allocator_of(arrived->handler_);
+        // Out of the memory that is given back before the handler runs: it may want to use it again.
+        const auto work = std::move(arrived->handler_work_);
+        const auto loop_work = std::move(arrived->loop_work_);
+        auto call = [handler = std::move(arrived->handler_), error = arrived->error]() mutable {
+            std::move(handler)(error);
+        };
+        arrived->~waiting_handler_of();
+        std::allocator_traits<allocator>::deallocate(memory, arrived, 1);
+        if (what == fate::run) boost::asio::dispatch(work.get_executor(), std::move(call));
+    }
+
+    Handler handler_;
+    boost::asio::executor_work_guard<loop::executor_type> loop_work_;
+    boost::asio::executor_work_guard<handler_executor> handler_work_;
+};
+
+// What starts a wait, whichever token asks for it.
+class start_of_wait {
+public:
+    using executor_type = loop::executor_type;
+
+    start_of_wait(loop& on, std::weak_ptr<timer_wait>& wait) noexcept : loop_(&on), wait_(&wait) {}
+    executor_type get_executor() const noexcept { return loop_->get_executor(); }
+
+    template <class Handler>
+    void operator()(Handler handler, std::chrono::nanoseconds wait) const {
+        (*this)(std::move(handler), deadline_in(*loop_, wait));
+    }
+    template <class Handler>
+    void operator()(Handler handler, std::chrono::steady_clock::time_point due) const {
+        if (const auto before = wait_->lock()) cancel_wait(*before);
+        auto slot = boost::asio::get_associated_cancellation_slot(handler);
+        auto* made = waiting_handler_of<Handler>::make(std::move(handler), get_executor());
+        const auto wait = make_wait(*loop_, made->context(), *made);
+        *wait_ = wait;
+        // Before the start, after which the slot may be gone. What stays in it does no harm later.
+        if (slot.is_connected()) {
+            slot.assign([ended = std::weak_ptr(wait)](boost::asio::cancellation_type type) {
+                const auto still = type == boost::asio::cancellation_type::none ? nullptr : ended.lock();
+                if (still) cancel_wait(*still);
+            });
+        }
+        start_wait(*wait, due);
+    }
+
+private:
+    loop* loop_;
+    std::weak_ptr<timer_wait>* wait_;  // the timer's
+};
+
 }  // namespace detail
 
-// Waits for a deadline, once at a time: a new wait ends the one before with operation_aborted, and so does the
-// destructor. An asynchronous operation in Asio's sense, for every completion token, with the signature void(error_code);
-// cancellation of every type ends it with operation_aborted.
+// Waits for a deadline, once at a time: a new wait ends the one before with operation_aborted, and so does
+// the destructor. An asynchronous operation in Asio's sense, for every completion token, with the signature
+// void(error_code); cancellation of every type ends it with operation_aborted.
 //
 //   sluice::loop_timer timer(loop);
 //   co_await timer.wait_for(5ms, asio::use_awaitable);
 //
-// Thread rules: one thread at a time; it need not be the loop's. Handlers run on their associated executor, the loop's by
-//               default, and never inside the call that starts the wait.
-// Lifetime:     the loop outlives the timer. A handler that still waits when the loop, or its own executor's context,
-//               ends is destroyed without being called.
+// Thread rules: one thread at a time; it need not be the loop's. Handlers run on their associated executor, the
+//               loop's by default, and never inside the call that starts the wait.
+// Lifetime:     the loop outlives the timer. A handler that still waits when the loop, or the context of its own
+//               executor, ends is destroyed without being called.
 class loop_timer {
 public:
     using executor_type = loop::executor_type;
@@ -69,11 +160,13 @@ public:
     // From when the operation is initiated; never earlier, also where `wait` is 0 or less.
     template <boost::asio::completion_token_for<void(error_code)> Token>
     auto wait_for(std::chrono::nanoseconds wait, Token&& token) {
-        return boost::asio::async_initiate<Token, void(error_code)>(initiation(*this), token, wait);
+        return boost::asio::async_initiate<Token, void(error_code)>(detail::start_of_wait(*loop_, wait_),
+                                                                    token, wait);
     }
     template <boost::asio::completion_token_for<void(error_code)> Token>
     auto wait_until(time_point due, Token&& token) {
-        return boost::asio::async_initiate<Token, void(error_code)>(initiation(*this), token, due);
+        return boost::asio::async_initiate<Token, void(error_code)>(detail::start_of_wait(*loop_, wait_),
+                                                                    token, due);
     }
 
     // The handler that waits, if there is one, gets operation_aborted.
@@ -82,97 +175,8 @@ public:
     }
 
 private:
-    class initiation;
-    template <class Handler>
-    class waiting;
-
     loop* loop_;
     std::weak_ptr<detail::timer_wait> wait_;
-};
-
-// A handler with its executors kept alive by outstanding work: its own, and the loop's.
-template <class Handler>
-class loop_timer::waiting : public detail::waiting_handler {
-public:
-    static waiting* make(Handler&& handler, const executor_type& of_loop) {
-        allocator memory = allocator_of(handler);
-        waiting* made = std::allocator_traits<allocator>::allocate(memory, 1);
-        return new (made) waiting(std::move(handler), of_loop);  // moves, which Asio's handlers do without throwing
-    }
-
-    boost::asio::execution_context& context() const {
-        const handler_executor executor = handler_work_.get_executor();
-        if constexpr (boost::asio::can_query_v<handler_executor, boost::asio::execution::context_t>) {
-            return boost::asio::query(executor, boost::asio::execution::context);
-        } else {
-            return executor.context();  // an executor of the Networking TS
-        }
-    }
-    Handler& handler() noexcept { return handler_; }
-
-private:
-    using handler_executor = boost::asio::associated_executor_t<Handler, executor_type>;
-    using handler_allocator = boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>;
-    using allocator = typename std::allocator_traits<handler_allocator>::template rebind_alloc<waiting>;
-
-    static allocator allocator_of(const Handler& handler) {
-        return allocator(
-            boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
-    }
-
-    waiting(Handler&& handler, const executor_type& of_loop)
-        : waiting_handler(&arrive),
-          handler_(std::move(handler)),
-          loop_work_(of_loop),
-          handler_work_(boost::asio::get_associated_executor(handler_, of_loop)) {}
-
-    static void arrive(task& self, fate what) {
-        auto* arrived = static_cast<waiting*>(&self);
-        allocator memory = allocator_of(arrived->handler_);
-        // Out of the memory that is given back before the handler runs: it may want to use it again.
-        const auto work = std::move(arrived->handler_work_);
-        const auto loop_work = std::move(arrived->loop_work_);
-        auto call = [handler = std::move(arrived->handler_), error = arrived->error]() mutable {
-            std::move(handler)(error);
-        };
-        arrived->~waiting();
-        std::allocator_traits<allocator>::deallocate(memory, arrived, 1);
-        if (what == fate::run) boost::asio::dispatch(work.get_executor(), std::move(call));
-    }
-
-    Handler handler_;
-    boost::asio::executor_work_guard<executor_type> loop_work_;
-    boost::asio::executor_work_guard<handler_executor> handler_work_;
-};
-
-class loop_timer::initiation {
-public:
-    using executor_type = loop_timer::executor_type;
-    explicit initiation(loop_timer& timer) noexcept : timer_(&timer) {}
-    executor_type get_executor() const noexcept { return timer_->get_executor(); }
-
-    template <class Handler>
-    void operator()(Handler handler, std::chrono::nanoseconds wait) const {
-        (*this)(std::move(handler), detail::deadline_in(*timer_->loop_, wait));
-    }
-    template <class Handler>
-    void operator()(Handler handler, time_point due) const {
-        timer_->cancel();
-        auto* made = waiting<Handler>::make(std::move(handler), get_executor());
-        const auto wait = detail::make_wait(*timer_->loop_, made->context(), *made);
-        timer_->wait_ = wait;
-        // Before the start: after it the handler may be gone. What stays in the slot is harmless when the wait has ended.
-        if (auto slot = boost::asio::get_associated_cancellation_slot(made->handler()); slot.is_connected()) {
-            slot.assign([ended = std::weak_ptr(wait)](boost::asio::cancellation_type type) {
-                const auto still = type == boost::asio::cancellation_type::none ? nullptr : ended.lock();
-                if (still) detail::cancel_wait(*still);
-            });
-        }
-        detail::start_wait(*wait, due);
-    }
-
-private:
-    loop_timer* timer_;
 };
 
 }  // namespace sluice

@@ -8,8 +8,8 @@ namespace sluice {
 
 // Owner: shared, atomic (the kernel's counter); ring() is async-signal-safe.
 //
-// Both reactors watch it for edges, so nobody reads it between two rings: the count only grows, and a ring is one system
-// call on one side and none on the other.
+// Both reactors watch it for edges, so nobody reads it between two rings: the count only grows, and a ring is
+// one system call on one side and none on the other.
 class doorbell {
 public:
     // `rung` is how often it has been rung before anybody watches it.

@@ -18,14 +18,14 @@ constexpr duration last_completions_step = 10ms;
 
 }  // namespace
 
-// Around a turn: this thread is on the loop, and the participants that left meanwhile are forgotten at the end, also
-// when a task throws.
+// Around a turn: this thread is on the loop, and the participants that left meanwhile are forgotten at the
+// end, also when a task throws.
 class event_loop::turn_scope {
 public:
     explicit turn_scope(event_loop& on) noexcept : on_(on), current_(on) { on_.in_turn_ = true; }
     ~turn_scope() {
         on_.in_turn_ = false;
-        if (on_.end_of_phase_.is_queued()) on_.end_of_phase_.unlink();  // a task threw before the phase got there
+        if (on_.end_of_phase_.is_queued()) on_.end_of_phase_.unlink();  // a task threw
         std::erase(on_.participants_, nullptr);
     }
     turn_scope(const turn_scope&) = delete;
@@ -40,7 +40,9 @@ event_loop::event_loop(std::unique_ptr<reactor> io, logger log) : io_(std::move(
     read_clocks();
 }
 
-event_loop::~event_loop() { end(); }
+event_loop::~event_loop() {
+    end();
+}
 
 void event_loop::run() {
     for (;;) {
@@ -87,7 +89,9 @@ void event_loop::read_clocks() noexcept {
     wall_now_ = io_->wall_now();
 }
 
-void event_loop::join(participant& shard) { participants_.push_back(&shard); }
+void event_loop::join(participant& shard) {
+    participants_.push_back(&shard);
+}
 
 void event_loop::leave(participant& shard) noexcept {
     const auto place = std::find(participants_.begin(), participants_.end(), &shard);
@@ -179,7 +183,8 @@ bool event_loop::has_messages() const noexcept {
 }
 
 bool event_loop::is_done() const noexcept {
-    return work_.load(std::memory_order_seq_cst) == 0 && ready_.empty() && completed_.empty() && !has_messages();
+    return work_.load(std::memory_order_seq_cst) == 0 && ready_.empty() && completed_.empty() &&
+           !has_messages();
 }
 
 void event_loop::take_remote_tasks() noexcept {
@@ -191,7 +196,7 @@ void event_loop::take_remote_tasks() noexcept {
     }
 }
 
-// A hosted caller on the loop's own thread. What this thread posted remotely before it entered the scope comes first.
+// For a hosted caller. What this thread posted remotely, before it entered its scope, comes first.
 void event_loop::before_post_outside_turn() noexcept {
     take_remote_tasks();
     ring();

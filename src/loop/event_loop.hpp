@@ -1,17 +1,18 @@
-// One thread's loop: what runs in a turn, and in which order. No Asio in here; `sluice::loop` (the public facade) wraps it.
+// One thread's loop: what runs in a turn, and in which order. No Asio in here; `sluice::loop` (the public
+// facade) wraps it.
 //
-//   a turn   1 messages      control messages, then ingress (budget)          participants, in the order they joined
+//   a turn   1 messages      control messages, then ingress (budget)     participants, in the order they joined
 //            2 timers        due deadlines
 //            3 completions   what the last wait reaped
 //            4 serve         memory and topics to those who wait
-//            5 drain         full, lingered, flushed batches become requests, requests become one send per connection
-//            6 wait          ONE submit_and_wait, until the next deadline; not at all if a task is ready or a message is there
+//            5 drain         full, lingered, flushed batches become requests, those one send per connection
+//            6 wait          ONE submit_and_wait, until the next deadline; none if a task or a message is there
 //            7 resume        tasks: coroutines and handlers, in the order in which they were posted
 //
 // A coroutine that is resumed in 7 appends records; they leave in 5 of the next turn, together.
 //
-// Falling asleep loses no message: the loop announces its sleep, then looks for messages; others push, then look whether
-// it sleeps. Both are sequentially consistent, so at least one of the two sees the other.
+// Falling asleep loses no message: the loop announces its sleep, then looks for messages; others push, then
+// look whether it sleeps. Both are sequentially consistent, so at least one of the two sees the other.
 //
 // Owner: the thread that runs it. From any thread: post_remote, ring, stop, work_started, work_finished.
 #pragma once
@@ -31,8 +32,8 @@
 
 namespace sluice {
 
-// Who takes part in every turn: a shard. Called by its loop only. It may join and leave at any point of a turn: who
-// joins is called from the phase on that is running, who left is not called again.
+// Who takes part in every turn: a shard. Called by its loop only. It may join and leave at any point of a turn,
+// and leaves before it dies: who joins is called from the running phase on, who left is not called again.
 class participant {
 public:
     virtual ~participant() = default;
@@ -45,8 +46,8 @@ public:
     virtual time_point next_deadline() const = 0;
     // Is there something for take_messages? Read after the loop announced its sleep: sequentially consistent.
     virtual bool has_messages() const noexcept = 0;
-    // The loop ends and nothing will be called any more: let go of everything that waits, cancel what is pending, run
-    // nothing. Callbacks of pending operations still come, until the last one has completed.
+    // The loop ends and nothing will be called any more: let go of everything that waits, cancel what is
+    // pending, run nothing. Callbacks of pending operations still come, until the last one has completed.
     virtual void abandon() noexcept = 0;
 };
 
@@ -58,20 +59,21 @@ public:
     event_loop(const event_loop&) = delete;
     event_loop& operator=(const event_loop&) = delete;
 
-    // Runs turns on this thread until stop() was called, or nothing is left to do: no work outstanding, no task, no
-    // message and no completion queued. Who waits for something holds work (a loop_timer does); pending operations and
-    // timers of participants alone do not keep run() alive. An exception of a task ends run() too: tasks behind it stay
-    // queued. May be called again, on the same thread.
+    // Runs turns on this thread until stop() was called, or nothing is left to do: no work outstanding, no
+    // task, no message and no completion queued. Who waits for something holds work (a loop_timer does);
+    // pending operations and timers of participants alone do not keep run() alive. An exception of a task
+    // ends run() too: tasks behind it stay queued. May be called again, on the same thread.
     void run();
-    // Any thread. Ends run() after the current turn, or the next run() before its first one; the run() after that starts
-    // afresh.
+    // Any thread. Ends run() after the current turn, or the next run() before its first one; the run() after
+    // that starts afresh.
     void stop() noexcept;
-    // One turn that does not wait. True if another one is wanted at once. For hosts and for simulation. A host calls it
-    // once before it waits for the first time, and again when a call threw.
+    // One turn that does not wait. True if another one is wanted at once. For hosts and for simulation. A
+    // host calls it once before it waits for the first time, and again when a call threw.
     bool run_ready();
-    // Lets the participants go, drops every task that is queued and what that posts, and reaps until every pending
-    // operation has completed: their owners have cancelled them by now. What is still pending after 5 seconds is a bug of
-    // ours (ensured). Not inside a turn (ensured). Posting stays safe; what is posted later, the destructor drops.
+    // Lets the participants go, drops every task that is queued and what that posts, and reaps until every
+    // pending operation has completed: their owners have cancelled them by now. What is still pending after 5
+    // seconds is a bug of ours (ensured). Not inside a turn (ensured). Posting stays safe; what is posted
+    // later, the destructor drops.
     void end() noexcept;
     // When run_ready wants to be called again if nothing happens before; `never` for: not by time.
     time_point next_deadline() const;
@@ -83,7 +85,7 @@ public:
     bool is_current() const noexcept { return current_ == this; }
     // Makes `entered` this thread's loop and gives back the one before.
     static event_loop* enter(event_loop* entered) noexcept { return std::exchange(current_, entered); }
-    // Makes a loop the current one of this thread: around each turn, and around what a host calls outside of turns.
+    // Makes a loop the current one of this thread: around each turn, and around what a host calls in between.
     class scope {
     public:
         explicit scope(event_loop& entered) noexcept : before_(enter(&entered)) {}
@@ -95,26 +97,29 @@ public:
         event_loop* before_;
     };
 
-    // The time at the start of this turn. Outside of turns: read now, once per scope entry is enough for most.
+    // The time at the start of this turn, or after its wait. Outside of turns: of the last one, or read_clocks().
     time_point now() const noexcept { return now_; }
     wall_time wall_now() const noexcept { return wall_now_; }
     // Reads the clocks again; for hosted callers outside of a turn.
     void read_clocks() noexcept;
 
-    // Runs in phase 7 of this turn, or of the next if that phase is over or has run its share. From outside of a turn,
-    // each of these three asks a sleeping loop's host for a turn.
+    // Runs in phase 7 of this turn, or of the next if that phase is over or has run its share. From outside
+    // of a turn, each of these three asks a sleeping loop's host for a turn.
     void post(task& ready) noexcept {
-        if (!in_turn_) [[unlikely]] before_post_outside_turn();
+        if (!in_turn_) [[unlikely]]
+            before_post_outside_turn();
         ready_.push_back(ready);
     }
     // Moves a whole queue of waiters behind what is ready, keeping its order.
     void post_all(task_list& waiters) noexcept {
-        if (!in_turn_) [[unlikely]] before_post_outside_turn();
+        if (!in_turn_) [[unlikely]]
+            before_post_outside_turn();
         ready_.splice(ready_.end(), waiters);
     }
     void set_timer(timer& wanted, time_point due) {
         timers_.set(wanted, due);
-        if (!in_turn_) [[unlikely]] ring();
+        if (!in_turn_) [[unlikely]]
+            ring();
     }
     void cancel_timer(timer& unwanted) noexcept { timers_.cancel(unwanted); }
     reactor& io() noexcept { return *io_; }
@@ -125,7 +130,7 @@ public:
 
     // Any thread. Runs in phase 7, in the order of posting.
     void post_remote(remote_task& ready) noexcept;
-    // Any thread, after something was pushed where a participant's has_messages() looks: wakes the loop if it sleeps.
+    // Any thread, after a push to where a participant's has_messages() looks: wakes the loop if it sleeps.
     void ring() noexcept;
     // Any thread. run() does not return while work is outstanding.
     void work_started() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
@@ -134,8 +139,9 @@ public:
 private:
     class turn_scope;
 
-    // Phase 7 runs what was ready when it began, and then so many of the tasks that those posted. Chains of short
-    // steps need no turn of their own each, and a task that posts itself for ever does not starve the sockets.
+    // Phase 7 runs what was ready when it began, and then so many of the tasks that those posted. Chains of
+    // short steps need no turn of their own each, and a task that posts itself for ever does not starve the
+    // sockets.
     static constexpr int chained_tasks_max = 128;
 
     bool turn(bool may_wait);  // true if tasks ran

@@ -2,9 +2,9 @@
 //
 //   its deadline, cancel_wait, or the end of a context      each *claims* the handler; the first one gets it
 //
-// The deadline lives in the loop's heap, which only the loop's thread touches; other threads send it messages. A wait
-// keeps itself alive while its deadline is set or a message is under way. Contexts know the waits that they must end by
-// a service of theirs.
+// The deadline lives in the loop's heap, which only the loop's thread touches; other threads send it
+// messages. A wait keeps itself alive while its deadline is set or a message is under way. Contexts know the
+// waits that they must end by a service of theirs.
 #include "sluice/loop_timer.hpp"
 
 #include <algorithm>
@@ -66,9 +66,10 @@ public:
         if (waiting_handler* mine = claim()) mine->drop();  // never started
     }
 
-    void join(const std::shared_ptr<wait_list>& of_loop, const std::shared_ptr<wait_list>& of_handler) noexcept {
-        const bool is_late = !in_loop_.join(of_loop) ||
-                             (of_handler != of_loop && !in_context_of_handler_.join(of_handler));
+    void join(const std::shared_ptr<wait_list>& of_loop,
+              const std::shared_ptr<wait_list>& of_handler) noexcept {
+        const bool is_late =
+            !in_loop_.join(of_loop) || (of_handler != of_loop && !in_context_of_handler_.join(of_handler));
         if (is_late) withdraw();
     }
 
@@ -210,16 +211,21 @@ private:
 
 }  // namespace
 
-std::shared_ptr<timer_wait> make_wait(loop& on, asio::execution_context& of_handler, waiting_handler& handler) {
+std::shared_ptr<timer_wait> make_wait(loop& on, asio::execution_context& of_handler,
+                                      waiting_handler& handler) {
     auto made = std::make_shared<timer_wait>(on.events(), handler);
     made->join(asio::use_service<wait_service>(static_cast<asio::execution_context&>(on)).waits(),
                asio::use_service<wait_service>(of_handler).waits());
     return made;
 }
 
-void start_wait(timer_wait& wait, std::chrono::steady_clock::time_point due) { wait.start(due); }
+void start_wait(timer_wait& wait, std::chrono::steady_clock::time_point due) {
+    wait.start(due);
+}
 
-void cancel_wait(timer_wait& wait) noexcept { wait.cancel(); }
+void cancel_wait(timer_wait& wait) noexcept {
+    wait.cancel();
+}
 
 std::chrono::steady_clock::time_point deadline_in(loop& on, std::chrono::nanoseconds wait) {
     return after(on.events().io().now(), std::max<duration>(wait, duration::zero()));

@@ -33,16 +33,17 @@ std::string locked_memory_limit() {
 std::string reason_of(const error_code& error) {
     switch (error.value()) {
         case EPERM:
-            return "EPERM: a seccomp filter or the sysctl kernel.io_uring_disabled forbids it; allow io_uring_setup, "
-                   "io_uring_enter and io_uring_register in the container's seccomp profile, or set the sysctl to 0";
-        case EACCES:
-            return "EACCES: a security module forbids it; allow io_uring in its policy";
-        case ENOSYS:
-            return "ENOSYS: this kernel was built without io_uring, or a seccomp filter hides it";
+            return "EPERM: a seccomp filter or the sysctl kernel.io_uring_disabled forbids it; allow "
+                   "io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile, "
+                   "or "
+                   "set the sysctl to 0";
+        case EACCES: return "EACCES: a security module forbids it; allow io_uring in its policy";
+        case ENOSYS: return "ENOSYS: this kernel was built without io_uring, or a seccomp filter hides it";
         case ENOMEM:
-            return fmt::format("ENOMEM: the locked-memory limit of {} is too small for a ring of even {}; raise it "
-                               "(ulimit -l, LimitMEMLOCK= in systemd)",
-                               locked_memory_limit(), ring_submissions_min);
+            return fmt::format(
+                "ENOMEM: the locked-memory limit of {} is too small for a ring of even {}; raise it "
+                "(ulimit -l, LimitMEMLOCK= in systemd)",
+                locked_memory_limit(), ring_submissions_min);
         default: return error.message();
     }
 }
@@ -95,9 +96,7 @@ result<std::unique_ptr<reactor>> make_reactor(reactor_kind wanted, const logger&
         why = wanted == reactor_kind::automatic ? "the best that works here" : "as SLUICE_REACTOR says";
     }
     switch (wanted) {
-        case reactor_kind::epoll:
-            log.info("reactor: epoll, {}", why);
-            return make_epoll(log);
+        case reactor_kind::epoll: log.info("reactor: epoll, {}", why); return make_epoll(log);
         case reactor_kind::uring:
         case reactor_kind::automatic: {
             refusal refused;

@@ -1,11 +1,11 @@
 // The border to the kernel: sockets that connect, send and receive, a doorbell, a clock.
 //
-// Three kinds: uring/ (io_uring), epoll/ (readiness, system calls of our own), and the simulated one of `testing`,
-// which moves bytes late and fails operations by seed. Whatever is true of one is true of all:
+// Three kinds: uring/ (io_uring), epoll/ (readiness, system calls of our own), and the simulated one of
+// `testing`, which moves bytes late and fails operations by seed. Whatever is true of one is true of all:
 //
-//   start          an operation is started by a call here and stays in place, with its buffers, until its callback ran
-//   completion     reaped inside submit_and_wait(), copied out, queued in `completed`; nothing is called back in there
-//   one of a kind  at most one send and one receive are pending per socket (two sends may interleave their bytes)
+//   start          a call here starts an operation; it stays in place, with its buffers, until its callback ran
+//   completion     reaped inside submit_and_wait(), copied out, queued in `completed`; no callback runs in there
+//   one of a kind  at most one send and one receive pend per socket (two sends may interleave their bytes)
 //   close          not before every operation of that socket has completed; closing cancels nothing
 //
 // Owner: one loop; only ring() may be called from other threads.
@@ -25,8 +25,8 @@
 
 namespace sluice {
 
-// One asynchronous operation. In place and unchanged from its start until `on_complete` ran; freeing it or what it
-// points to earlier is a memory error that no sanitizer sees.
+// One asynchronous operation. In place and unchanged from its start until `on_complete` ran; freeing it or
+// what it points to earlier is a memory error that no sanitizer sees.
 struct io_operation {
     using callback = void (*)(io_operation& self) noexcept;
 
@@ -34,11 +34,12 @@ struct io_operation {
     io_operation(const io_operation&) = delete;
     io_operation& operator=(const io_operation&) = delete;
 
-    callback on_complete;           // runs in the completions phase of a turn
-    int result = 0;                 // >= 0: bytes (connect: 0); a receive of 0: end of stream; < 0: -errno
-    bool is_pending = false;        // set by the reactor at the start, cleared by the loop before it calls `on_complete`
-    io_operation* next = nullptr;   // the reactor's: list of completed operations
-    std::uint64_t of_reactor = 0;   // the reactor's: what it needs to find the operation again
+    callback on_complete;  // runs in the completions phase of a turn
+    int result = 0;        // >= 0: bytes (connect: 0); a receive of 0: end of stream; < 0: -errno
+    bool is_pending =
+        false;  // set by the reactor at the start, cleared by the loop before it calls `on_complete`
+    io_operation* next = nullptr;  // the reactor's: list of completed operations
+    std::uint64_t of_reactor = 0;  // the reactor's: what it needs to find the operation again
 };
 
 // Connects. The address stays in place for the kernel.
@@ -107,25 +108,26 @@ public:
     virtual void send(socket_id socket, send_operation_base& operation) noexcept = 0;
     virtual void receive(socket_id socket, receive_operation& operation) noexcept = 0;
 
-    // Asks for an early end. The operation still completes exactly once: with -ECANCELED, or with what had happened
-    // already (a cancelled send may have sent a part).
+    // Asks for an early end. The operation still completes exactly once: with -ECANCELED, or with what had
+    // happened already (a cancelled send may have sent a part).
     virtual void cancel(io_operation& operation) noexcept = 0;
 
     // How many operations were started and not handed over in `completed` yet. A loop ends at 0 only.
     virtual std::size_t pending_count() const noexcept = 0;
 
-    // Hands what was started to the kernel, then waits until something completes, the doorbell rings or `deadline`
-    // comes; with a deadline in the past it does not wait. `never` waits without limit. Signals end the wait early.
+    // Hands what was started to the kernel, then waits until something completes, the doorbell rings or
+    // `deadline` comes; with a deadline in the past it does not wait. `never` waits without limit. Signals
+    // end the wait early.
     virtual void submit_and_wait(time_point deadline, completion_list& completed) noexcept = 0;
-    // The same without waiting and without reaping: what a hosted caller does after a burst of sends. The handle gets
-    // readable if something completed at once.
+    // The same without waiting and without reaping: what a hosted caller does after a burst of sends. The
+    // handle gets readable if something completed at once.
     virtual void submit() noexcept = 0;
 
     // Wakes submit_and_wait, now or the next time. Any thread; async-signal-safe.
     virtual void ring() noexcept = 0;
 
-    // Readable when a hosted loop has something to do (an eventfd, or the epoll fd); -1 in simulation. It is readable
-    // after the first call, so that the host has a first turn run.
+    // Readable when a hosted loop has something to do (an eventfd, or the epoll fd); -1 in simulation. It is
+    // readable after the first call, so that the host has a first turn run.
     virtual int native_handle() const noexcept = 0;
 
     // The clocks, here so that simulation can replace them.

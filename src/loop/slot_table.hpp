@@ -11,8 +11,8 @@
 
 namespace sluice {
 
-// Slots with small numbers that are used again, the one given back last first: what is indexed by them stays dense.
-// References stay valid until the next add(). Owner: one loop.
+// Slots with small numbers that are used again, the one given back last first: what is indexed by them stays
+// dense. References stay valid until the next add(). Owner: one loop.
 template <class Slot>
 class slot_table {
 public:

@@ -9,7 +9,9 @@ namespace sluice {
 
 namespace {
 
-error_code last_error() { return {errno, boost::system::system_category()}; }
+error_code last_error() {
+    return {errno, boost::system::system_category()};
+}
 
 bool set(const descriptor& socket, int level, int option, int value) noexcept {
     return ::setsockopt(socket.get(), level, option, &value, sizeof value) == 0;
@@ -25,7 +27,8 @@ result<descriptor> open_tcp_socket(int family, const socket_options& options) {
     if (options.send_buffer_bytes >= 0 && !set(socket, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes)) {
         return last_error();
     }
-    if (options.receive_buffer_bytes >= 0 && !set(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes)) {
+    if (options.receive_buffer_bytes >= 0 &&
+        !set(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes)) {
         return last_error();
     }
     return socket;

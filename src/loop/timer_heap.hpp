@@ -1,5 +1,5 @@
-// Deadlines of a loop, soonest first. For what differs from call to call (backoff, caller deadlines); time-outs that
-// are the same for all are kept in lists by whoever owns them.
+// Deadlines of a loop, soonest first. For what differs from call to call (backoff, caller deadlines);
+// time-outs that are the same for all are kept in lists by whoever owns them.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,8 @@ private:
     std::uint64_t order_ = 0;  // ties fire in the order in which they were set
 };
 
-// A binary heap of pointers with the index kept in the timer: set, cancel and pop in O(log n), the soonest in O(1).
+// A binary heap of pointers with the index kept in the timer: set, cancel and pop in O(log n), the soonest in
+// O(1).
 class timer_heap {
 public:
     timer_heap() = default;

@@ -100,10 +100,12 @@ TEST_P(AsioLoop, KnowsTheProperties) {
     EXPECT_EQ(asio::query(asio::require(executor, execution::blocking.never), execution::blocking),
               execution::blocking.never);
     EXPECT_EQ(asio::query(executor, execution::mapping), execution::mapping.thread);
-    EXPECT_EQ(asio::query(asio::prefer(executor, execution::outstanding_work.tracked), execution::outstanding_work),
-              execution::outstanding_work.tracked);
-    EXPECT_EQ(asio::query(asio::prefer(executor, execution::relationship.continuation), execution::relationship),
-              execution::relationship.continuation);
+    EXPECT_EQ(
+        asio::query(asio::prefer(executor, execution::outstanding_work.tracked), execution::outstanding_work),
+        execution::outstanding_work.tracked);
+    EXPECT_EQ(
+        asio::query(asio::prefer(executor, execution::relationship.continuation), execution::relationship),
+        execution::relationship.continuation);
     EXPECT_EQ(executor, loop->get_executor());
     EXPECT_NE(executor, asio::require(executor, execution::blocking.never));
     EXPECT_NE(executor, make()->get_executor());
@@ -262,7 +264,8 @@ TEST_P(AsioLoop, StopsFromAnotherThreadAndGoesOnLater) {
 
 TEST_P(AsioLoop, ATimerWaitsAtLeastAsLongAsAsked) {
     const auto loop = make();
-    for (const auto wait : {std::chrono::microseconds(0), std::chrono::microseconds(200), std::chrono::microseconds(3000)}) {
+    for (const auto wait :
+         {std::chrono::microseconds(0), std::chrono::microseconds(200), std::chrono::microseconds(3000)}) {
         loop_timer timer(*loop);
         const auto start = std::chrono::steady_clock::now();
         std::chrono::steady_clock::duration waited{};
@@ -309,9 +312,8 @@ TEST_P(AsioLoop, TimersFireInTheOrderOfTheirDeadlines) {
     const auto start = std::chrono::steady_clock::now() + 2ms;
 
     for (const int order : {3, 1, 2, 0}) {
-        timers.emplace_back(*loop).wait_until(start + order * 200us, [&seen, order](error_code) {
-            seen.push_back(order);
-        });
+        timers.emplace_back(*loop).wait_until(start + order * 200us,
+                                              [&seen, order](error_code) { seen.push_back(order); });
     }
     loop->run();
 
@@ -335,13 +337,15 @@ TEST_P(AsioLoop, TheLoserOfARaceIsCancelled) {
 
     EXPECT_EQ(winner, 1u);
     EXPECT_TRUE(was_prompt);
-    EXPECT_EQ(loop->next_deadline(), std::chrono::steady_clock::time_point::max()) << "nothing is left in the heap";
+    EXPECT_EQ(loop->next_deadline(), std::chrono::steady_clock::time_point::max())
+        << "nothing is left in the heap";
 }
 
 TEST_P(AsioLoop, CancellationSlotsEndAWait) {
     const auto loop = make();
     using asio::cancellation_type;
-    for (const auto type : {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+    for (const auto type :
+         {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
         asio::cancellation_signal signal;
         loop_timer timer(*loop);
         error_code seen;
@@ -418,7 +422,8 @@ asio::awaitable<void> await_elsewhere(sluice::loop& loop, asio::io_context& own,
     // Cancelled from here, while the loop runs on its own thread.
     loop_timer slow(loop);
     for (int i = 0; i < 20; ++i) {
-        const auto winner = co_await (slow.wait_for(1h, use_awaitable) || timer.wait_for(100us, use_awaitable));
+        const auto winner =
+            co_await (slow.wait_for(1h, use_awaitable) || timer.wait_for(100us, use_awaitable));
         if (winner.index() == 1 && own.get_executor().running_in_this_thread()) ++good;
     }
 }
@@ -483,7 +488,8 @@ asio::awaitable<void> wait_in_steady_timer(tracked) {
     co_await timer.async_wait(use_awaitable);
 }
 asio::awaitable<void> wait_in_socket(tracked) {
-    asio::ip::tcp::acceptor acceptor(co_await asio::this_coro::executor, {asio::ip::address_v4::loopback(), 0});
+    asio::ip::tcp::acceptor acceptor(co_await asio::this_coro::executor,
+                                     {asio::ip::address_v4::loopback(), 0});
     co_await acceptor.async_accept(use_awaitable);
 }
 
@@ -519,6 +525,48 @@ TEST_P(AsioLoop, DestroysWhatWaitsInServicesOfAsio) {
     asio::co_spawn(*loop, wait_in_socket(tracked(alive)), asio::detached);
     while (loop->run_ready()) {}
     EXPECT_EQ(alive, 2);
+
+    loop.reset();
+
+    EXPECT_EQ(alive, 0);
+}
+
+TEST_P(AsioLoop, DestroysAWaitThatItNeverGotToStart) {
+    int alive = 0;
+    auto loop = make();
+    auto timer = std::make_unique<loop_timer>(*loop);
+    timer->wait_for(1h, [mine = tracked(alive)](error_code) { FAIL() << "dropped, not run"; });
+    EXPECT_EQ(alive, 1) << "on its way to the loop";
+    asio::post(*loop, [dies_in_the_queue = std::move(timer)] { FAIL() << "dropped, not run"; });
+
+    loop->stop();
+    loop->run();
+    loop.reset();
+
+    EXPECT_EQ(alive, 0);
+}
+
+// A service that waits once more when it ought to end.
+class late_service : public asio::execution_context::service {
+public:
+    using key_type = late_service;
+    inline static asio::execution_context::id id;
+    late_service(asio::execution_context& of, sluice::loop& on, int& alive)
+        : service(of), timer_(on), alive_(&alive) {}
+
+private:
+    void shutdown() override {
+        timer_.wait_for(0ms, [mine = tracked(*alive_)](error_code) { FAIL() << "dropped, not run"; });
+    }
+    loop_timer timer_;
+    int* alive_;
+};
+
+TEST_P(AsioLoop, DropsAWaitThatStartsDuringItsEnd) {
+    int alive = 0;
+    auto loop = make();
+    asio::make_service<late_service>(*loop, *loop, alive);  // shut down after the services that came later
+    loop_timer(*loop).wait_for(1h, [](error_code) {});
 
     loop.reset();
 

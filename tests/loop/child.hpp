@@ -1,4 +1,5 @@
-// Child processes whose kernel is less generous: system calls refused by a seccomp filter, limits, another user.
+// Child processes whose kernel is less generous: system calls refused by a seccomp filter, limits, another
+// user.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,8 +35,8 @@ void run_in_child(Body body) {
     EXPECT_EQ(WEXITSTATUS(status), 0) << "what the child expected is above";
 }
 
-// A system call that fails from now on, in this process and for good. With `test`, only where the lower half of one
-// argument passes it.
+// A system call that fails from now on, in this process and for good. With `test`, only where the lower half
+// of one argument passes it.
 struct refused_call {
     long number;
     int error;
@@ -54,8 +55,8 @@ inline void refuse(const refused_call& refused) {
         return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
     };
     const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    const sock_filter fail =
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (static_cast<std::uint32_t>(refused.error) & SECCOMP_RET_DATA));
+    const sock_filter fail = BPF_STMT(
+        BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (static_cast<std::uint32_t>(refused.error) & SECCOMP_RET_DATA));
     // Each test skips the `allow` behind it if it passes.
     std::vector<sock_filter> program{
         load(offsetof(seccomp_data, arch)),
@@ -66,7 +67,8 @@ inline void refuse(const refused_call& refused) {
         allow,
     };
     if (refused.test != refused_call::always) {
-        program.push_back(load(offsetof(seccomp_data, args) + refused.argument_index * sizeof(std::uint64_t)));
+        program.push_back(
+            load(offsetof(seccomp_data, args) + refused.argument_index * sizeof(std::uint64_t)));
         switch (refused.test) {
             case refused_call::argument_above:
                 program.push_back(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, refused.operand, 1, 0));

@@ -30,8 +30,9 @@ inline constexpr bool is_thread_sanitizer_on = false;
 }  // namespace sluice
 
 // For tests in which threads hand things over through the loop.
-#define LEAVE_OUT_WHAT_THE_THREAD_SANITIZER_CANNOT_SEE(kind)                                                      \
-    if (is_thread_sanitizer_on && (kind) == reactor_kind::uring) {                                                \
-        GTEST_SKIP() << "the thread sanitizer does not see what is handed over through io_uring; epoll runs instead"; \
-    }                                                                                                             \
+#define LEAVE_OUT_WHAT_THE_THREAD_SANITIZER_CANNOT_SEE(kind)                                                 \
+    if (is_thread_sanitizer_on && (kind) == reactor_kind::uring) {                                           \
+        GTEST_SKIP()                                                                                         \
+            << "the thread sanitizer does not see what is handed over through io_uring; epoll runs instead"; \
+    }                                                                                                        \
     static_assert(true)

@@ -35,7 +35,8 @@ using namespace std::chrono_literals;
 
 constexpr int thread_count = 2;
 constexpr int each_count = 100'000;
-constexpr int burst_size = 64;  // after each, a thread waits until the loop has run dry: it is about to fall asleep then
+// After each burst a thread waits until the loop has run dry: it is about to fall asleep then.
+constexpr int burst_size = 64;
 
 class LoopThreads : public testing::TestWithParam<reactor_kind> {
 protected:
@@ -72,9 +73,14 @@ struct numbered_task : remote_task {
     int number = 0;
 };
 
-TEST_P(LoopThreads, NoTaskThatOtherThreadsPostIsLost) {
-    const auto loop = make_events();
-    loop->work_started();
+class LoopThreadsTasks : public LoopThreads {
+protected:
+    static void post_from_threads_and_run(event_loop& loop);
+};
+INSTANTIATE_TEST_SUITE_P(, LoopThreadsTasks, both_reactors, name_of_kind);
+
+void LoopThreadsTasks::post_from_threads_and_run(event_loop& loop) {
+    loop.work_started();
     std::deque<lane> lanes(thread_count);
     std::atomic<int> running{thread_count};
     std::vector<std::thread> threads;
@@ -85,21 +91,32 @@ TEST_P(LoopThreads, NoTaskThatOtherThreadsPostIsLost) {
                 numbered_task& posted = tasks[static_cast<std::size_t>(i)];
                 posted.of = &mine;
                 posted.number = i;
-                loop->post_remote(posted);
+                loop.post_remote(posted);
                 if (i % burst_size == 0) mine.wait_for(i + 1);
             }
             mine.wait_for(each_count);
-            if (--running == 0) loop->work_finished();
+            if (--running == 0) loop.work_finished();
         });
     }
 
-    loop->run();
+    loop.run();
     for (std::thread& each : threads) each.join();
 
     for (const lane& each : lanes) {
         EXPECT_EQ(each.run_count, each_count);
         EXPECT_TRUE(each.is_in_order);
     }
+}
+
+TEST_P(LoopThreadsTasks, NoneIsLost) {
+    post_from_threads_and_run(*make_events());
+}
+
+TEST_P(LoopThreadsTasks, NoneIsLostWhenAHostedLoopRunsByItself) {
+    const auto loop = make_events();
+    EXPECT_GE(loop->io().native_handle(), 0);
+
+    post_from_threads_and_run(*loop);
 }
 
 struct numbered_message : mpsc_node {
@@ -225,7 +242,8 @@ public:
     bool is_silent(int limit) const {
         epoll_event event{};
         int count = -1;
-        while (count < 0) count = ::epoll_wait(epoll_.get(), &event, 1, limit);  // EINTR: the ring of an earlier test
+        // EINTR: the kernel tidies up after the ring of an earlier test.
+        while (count < 0) count = ::epoll_wait(epoll_.get(), &event, 1, limit);
         return count == 0;
     }
     std::uint64_t own_count() const { return own_count_; }
@@ -336,7 +354,9 @@ TEST_P(LoopThreads, AHostSubmitsWhatItStarted) {
     reactor& io = loop->events().io();
     struct counted_connect : connect_operation {
         counted_connect() : connect_operation(&complete) {}
-        static void complete(io_operation& self) noexcept { static_cast<counted_connect&>(self).is_done = true; }
+        static void complete(io_operation& self) noexcept {
+            static_cast<counted_connect&>(self).is_done = true;
+        }
         bool is_done = false;
     } connect;
     connect.peer = server.address();

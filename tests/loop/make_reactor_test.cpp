@@ -1,4 +1,5 @@
-// The ladder: which reactor a loop gets where io_uring is refused, limited or not wanted, and what the log says.
+// The ladder: which reactor a loop gets where io_uring is refused, limited or not wanted, and what the log
+// says.
 #include "loop/make_reactor.hpp"
 
 #include <grp.h>
@@ -76,7 +77,8 @@ TEST(MakeReactor, ListensToTheEnvironment) {
 
         ::setenv("SLUICE_REACTOR", "kqueue", 1);
         EXPECT_EQ(kind_of(make_reactor(reactor_kind::automatic, neither.log)), reactor_kind::uring);
-        EXPECT_TRUE(neither.says("warning: SLUICE_REACTOR=kqueue is neither uring nor epoll")) << neither.text;
+        EXPECT_TRUE(neither.says("warning: SLUICE_REACTOR=kqueue is neither uring nor epoll"))
+            << neither.text;
 
         ::setenv("SLUICE_REACTOR", "", 1);
         EXPECT_EQ(kind_of(make_reactor(reactor_kind::automatic, logger())), reactor_kind::uring);
@@ -88,13 +90,13 @@ struct refusal_case {
     const char* says;
 };
 class RefusedRing : public testing::TestWithParam<refusal_case> {};
-INSTANTIATE_TEST_SUITE_P(, RefusedRing,
-                         testing::Values(refusal_case{EPERM, "EPERM: a seccomp filter or the sysctl"},
-                                         refusal_case{EACCES, "EACCES: a security module"},
-                                         refusal_case{ENOSYS, "ENOSYS: this kernel was built without io_uring"},
-                                         refusal_case{ENOMEM, "ENOMEM: the locked-memory limit of "},
-                                         refusal_case{EINVAL, "Invalid argument"},
-                                         refusal_case{EMFILE, "Too many open files"}));
+INSTANTIATE_TEST_SUITE_P(
+    , RefusedRing,
+    testing::Values(refusal_case{EPERM, "EPERM: a seccomp filter or the sysctl"},
+                    refusal_case{EACCES, "EACCES: a security module"},
+                    refusal_case{ENOSYS, "ENOSYS: this kernel was built without io_uring"},
+                    refusal_case{ENOMEM, "ENOMEM: the locked-memory limit of "},
+                    refusal_case{EINVAL, "Invalid argument"}, refusal_case{EMFILE, "Too many open files"}));
 
 TEST_P(RefusedRing, MeansEpollUnlessARingWasDemanded) {
     run_in_clean_child([] {
@@ -112,7 +114,8 @@ TEST_P(RefusedRing, MeansEpollUnlessARingWasDemanded) {
         EXPECT_TRUE(demanded.says(GetParam().says)) << demanded.text;
 
         ::setenv("SLUICE_REACTOR", "uring", 1);
-        EXPECT_EQ(make_reactor(reactor_kind::automatic, by_environment.log).error().value(), GetParam().error);
+        EXPECT_EQ(make_reactor(reactor_kind::automatic, by_environment.log).error().value(),
+                  GetParam().error);
 
         try {
             loop unused(loop_options{.reactor = reactor_kind::uring, .log = {}});
@@ -130,7 +133,8 @@ TEST(MakeReactor, AnOldKernelMeansEpoll) {
         recorded_log seen;
 
         EXPECT_EQ(kind_of(make_reactor(reactor_kind::automatic, seen.log)), reactor_kind::epoll);
-        EXPECT_TRUE(seen.says("warning: io_uring is refused here (kernel 2.6 is older than 6.1); using epoll"))
+        EXPECT_TRUE(
+            seen.says("warning: io_uring is refused here (kernel 2.6 is older than 6.1); using epoll"))
             << seen.text;
         EXPECT_EQ(make_reactor(reactor_kind::uring, logger()).error().value(), ENOSYS);
     });
@@ -151,7 +155,7 @@ TEST(MakeReactor, TakesASmallerRingWhereALargeOneDoesNotFit) {
 }
 
 TEST(MakeReactor, ALockedMemoryLimitMeansASmallerRingOrEpollAndTheLogSaysWhich) {
-    for (const rlim_t limit_kib : {0, 4, 8, 16, 32, 64, 128}) {
+    for (const rlim_t limit_kib : {0u, 4u, 8u, 16u, 32u, 64u, 128u}) {
         run_in_clean_child([limit_kib] {
             const rlimit limit{limit_kib * 1024, limit_kib * 1024};
             ASSERT_EQ(::setrlimit(RLIMIT_MEMLOCK, &limit), 0);
@@ -165,7 +169,8 @@ TEST(MakeReactor, ALockedMemoryLimitMeansASmallerRingOrEpollAndTheLogSaysWhich) 
 
             ASSERT_TRUE(made.has_value());
             if ((*made)->kind() == reactor_kind::epoll) {
-                EXPECT_TRUE(seen.says("ENOMEM: the locked-memory limit of " + std::to_string(limit_kib) + " KiB"))
+                EXPECT_TRUE(
+                    seen.says("ENOMEM: the locked-memory limit of " + std::to_string(limit_kib) + " KiB"))
                     << seen.text;
             } else {
                 completion_list completed;

@@ -487,8 +487,8 @@ TEST_P(Reactor, AClosedSocketEndsItsConnectionThoughAnOtherOneWaitsForLonger) {
 }
 
 TEST_P(Reactor, WaitsUntilTheDeadline) {
-    // A signal may end a wait early, and so does the kernel when it tidies up after the ring of the test before. A
-    // deadline that is rounded down would end every attempt early.
+    // A signal may end a wait early, and so does the kernel when it tidies up after the ring of the test
+    // before. A deadline that is rounded down would end every attempt early.
     for (const duration wait : {duration(200us), duration(700us), duration(1ms), duration(5ms)}) {
         bool was_kept = false;
         for (int attempt = 0; attempt < 10 && !was_kept; ++attempt) {
@@ -531,9 +531,9 @@ TEST_P(Reactor, ASignalEndsTheWaitWithoutHarm) {
     peer other = server.accept();
     receiving received(16);
     io->receive(socket, received);
-    struct sigaction ignoring {};
+    struct sigaction ignoring{};
     ignoring.sa_handler = [](int) {};
-    struct sigaction before {};
+    struct sigaction before{};
     ::sigaction(SIGUSR1, &ignoring, &before);
     const pthread_t waiting = ::pthread_self();
     std::thread signalling([&] {
@@ -551,7 +551,8 @@ TEST_P(Reactor, ASignalEndsTheWaitWithoutHarm) {
 }
 
 TEST_P(Reactor, CarriesMoreOperationsAtOnceThanItsQueuesHold) {
-    // 1200 receives pend, all are cancelled in one turn: 2400 entries go in, 1200 completions come out of a queue of 1024.
+    // 1200 receives pend, all are cancelled in one turn: 2400 entries go in, 1200 completions come out of a
+    // queue of 1024.
     constexpr std::size_t count = 1200;
     listener server;
     std::vector<socket_id> sockets;

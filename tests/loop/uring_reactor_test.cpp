@@ -18,7 +18,9 @@ using namespace std::chrono_literals;
 
 struct waiting_receive : receive_operation {
     waiting_receive() : receive_operation(&complete) { buffer = bytes; }
-    static void complete(io_operation& self) noexcept { ++static_cast<waiting_receive&>(self).completion_count; }
+    static void complete(io_operation& self) noexcept {
+        ++static_cast<waiting_receive&>(self).completion_count;
+    }
     std::byte bytes[16];
     int completion_count = 0;
 };
@@ -81,7 +83,8 @@ TEST(UringReactor, MayBeMadeAndUsedOnOneThreadAndRunOnAnother) {
 }
 
 TEST(UringReactor, EndsWhatIsPendingWhenItIsDestroyedOnAnotherThread) {
-    // A loop's thread has ended, and the loop dies where it was made: the kernel lets only the old thread use the ring.
+    // A loop's thread has ended, and the loop dies where it was made: the kernel lets only the old thread use
+    // the ring.
     listener server;
     auto io = *uring_reactor::make(logger());
     std::optional<connected_socket> idle, served, closed;
@@ -99,7 +102,8 @@ TEST(UringReactor, EndsWhatIsPendingWhenItIsDestroyedOnAnotherThread) {
     served_peer.write("data that nobody reaped");
 
     io->close(closed->socket);
-    EXPECT_TRUE(closed_peer.reads_the_end()) << "though its place in the ring's table cannot be emptied from here";
+    EXPECT_TRUE(closed_peer.reads_the_end())
+        << "though its place in the ring's table cannot be emptied from here";
     io->cancel(never_served);
     io->cancel(has_been_served);
     turn_until_idle(*io);
@@ -184,8 +188,8 @@ TEST(UringReactor, WorksWithMoreSocketsThanTheTableHolds) {
 }
 
 TEST(UringReactor, FailsWhatFindsNoRoomWhenTheKernelTakesNothing) {
-    // Submitting without waiting is refused for lack of memory: no room is made in a full queue. What does not fit in
-    // completes with an error; a cancel that does not fit in is made up for later.
+    // Submitting without waiting is refused for lack of memory: no room is made in a full queue. What does
+    // not fit in completes with an error; a cancel that does not fit in is made up for later.
     run_in_child([] {
         listener server;
         auto io = *uring_reactor::make(logger());

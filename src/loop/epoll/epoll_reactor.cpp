@@ -21,7 +21,9 @@ constexpr std::uint64_t place_of(socket_id socket, place_kind kind) noexcept {
     return static_cast<std::uint64_t>(socket) << 2 | kind;
 }
 
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+error_code last_error() noexcept {
+    return {errno, boost::system::system_category()};
+}
 
 // The result of a system call on a non-blocking socket: >= 0, or -errno.
 template <class Call>
@@ -50,7 +52,9 @@ result<std::unique_ptr<epoll_reactor>> epoll_reactor::make(const logger& log) {
 epoll_reactor::epoll_reactor(descriptor epoll, doorbell bell, const logger& log) noexcept
     : epoll_(std::move(epoll)), doorbell_(std::move(bell)), log_(log) {}
 
-epoll_reactor::~epoll_reactor() { ensure(pending_count_ == 0); }
+epoll_reactor::~epoll_reactor() {
+    ensure(pending_count_ == 0);
+}
 
 result<socket_id> epoll_reactor::open(int family, const socket_options& options) {
     auto file = open_tcp_socket(family, options);
@@ -152,8 +156,8 @@ void epoll_reactor::submit() noexcept {
 }
 
 void epoll_reactor::submit_and_wait(time_point deadline, completion_list& completed) noexcept {
-    // Operations that were done when they were started need no system call to be handed over. But every second time the
-    // sockets are looked at, however many such operations there are.
+    // Operations that were done when they were started need no system call to be handed over. But every
+    // second time the sockets are looked at, however many such operations there are.
     const bool is_call_saved = !done_.empty() && did_poll_;
     did_poll_ = !is_call_saved;
     if (!is_call_saved) {
@@ -178,10 +182,12 @@ int epoll_reactor::wait_for_events(epoll_event* events, int count_max, duration 
     if (waits_precisely_) {
         const auto whole = duration_cast<seconds>(wait);
         const timespec limit{whole.count(), nanoseconds(wait - whole).count()};
-        const int count = ::epoll_pwait2(epoll_.get(), events, count_max, is_limited ? &limit : nullptr, nullptr);
+        const int count =
+            ::epoll_pwait2(epoll_.get(), events, count_max, is_limited ? &limit : nullptr, nullptr);
         if (count >= 0 || errno == EINTR) return count;
         // Kernels before 5.11 do not have it, and filters of system calls may not know it.
-        log_.debug("no epoll_pwait2 here ({}): deadlines are kept to the millisecond", last_error().message());
+        log_.debug("no epoll_pwait2 here ({}): deadlines are kept to the millisecond",
+                   last_error().message());
         waits_precisely_ = false;
     }
     const int limit_ms = is_limited ? static_cast<int>(ceil<milliseconds>(wait).count()) : -1;
@@ -227,9 +233,10 @@ void epoll_reactor::try_receive(slot& of) noexcept {
     const mutable_bytes buffer = of.receiving->buffer;
     const int answer =
         answer_of([&] { return ::recv(of.file.get(), buffer.data(), buffer.size(), MSG_DONTWAIT); });
-    // Less than asked for: the socket was empty then, and what comes later comes with an edge. The end of the stream
-    // has had its edge.
-    const bool was_emptied = answer == -EAGAIN || (answer > 0 && static_cast<std::size_t>(answer) < buffer.size());
+    // Less than asked for: the socket was empty then, and what comes later comes with an edge. The end of the
+    // stream has had its edge.
+    const bool was_emptied =
+        answer == -EAGAIN || (answer > 0 && static_cast<std::size_t>(answer) < buffer.size());
     if (was_emptied && !of.has_ended) of.may_be_readable = false;
     if (answer == -EAGAIN) return;
     complete(*std::exchange(of.receiving, nullptr), answer);
@@ -240,7 +247,11 @@ int epoll_reactor::native_handle() const noexcept {
     return epoll_.get();
 }
 
-time_point epoll_reactor::now() const noexcept { return steady_now(); }
-wall_time epoll_reactor::wall_now() const noexcept { return wall_clock_now(); }
+time_point epoll_reactor::now() const noexcept {
+    return steady_now();
+}
+wall_time epoll_reactor::wall_now() const noexcept {
+    return wall_clock_now();
+}
 
 }  // namespace sluice

@@ -1,8 +1,8 @@
 // The reactor on epoll(7), where io_uring is refused or too old.
 //
 //   watch     each socket once, from its connect on, for edges of everything: one epoll_ctl in its life
-//   try       an operation runs its system call when it is started, unless the socket is known not to be ready; else
-//             when the next edge comes
+//   try       an operation runs its system call when it is started; if the socket is known not to be ready, at
+//             the next edge
 //   hand over what completed goes to the loop in submit_and_wait, as with io_uring
 //
 // Owner: one loop.
@@ -71,7 +71,7 @@ private:
     completion_list done_;  // completed, and counted as pending until submit_and_wait hands them over
     std::size_t pending_count_ = 0;
     bool did_poll_ = false;
-    bool waits_precisely_ = true;       // epoll_pwait2(2) is there
+    bool waits_precisely_ = true;  // epoll_pwait2(2) is there
     mutable bool is_hosted_ = false;
 };
 

@@ -23,7 +23,8 @@ result<std::unique_ptr<kernel_ring>> kernel_ring::make() {
 int kernel_ring::enable() noexcept {
     if ((made_.flags & IORING_SETUP_R_DISABLED) == 0) return 0;
     // Not io_uring_enable_rings: Debian 12's liburing.so does not export it.
-    return ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    return ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr,
+                               0);
 }
 
 int kernel_ring::submit_and_wait(duration wait) noexcept {

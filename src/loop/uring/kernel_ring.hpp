@@ -50,7 +50,8 @@ public:
         ::io_uring_cq_advance(&ring_, count);
     }
 
-    // A table of `count` files that operations may name by index (IOSQE_FIXED_FILE); empty at first. -1 empties a place.
+    // A table of `count` files that operations may name by index (IOSQE_FIXED_FILE); empty at first. -1
+    // empties a place.
     int reserve_files(unsigned count) noexcept { return ::io_uring_register_files_sparse(&ring_, count); }
     int set_file(unsigned index, int file) noexcept {
         return ::io_uring_register_files_update(&ring_, index, &file, 1);

@@ -16,9 +16,10 @@ struct ring_request {
 inline constexpr unsigned ring_submissions_max = 256;
 inline constexpr unsigned ring_submissions_min = 64;
 
-// From what we want to what every kernel has. Completions are delivered when we wait, not by interrupting us (DEFER,
-// COOP), and the kernel shows when there are some to be picked up (TASKRUN_FLAG). Created disabled, since the thread
-// that enables a ring is the only one that may use it (SINGLE_ISSUER), and the maker's thread may be another.
+// From what we want to what every kernel has. Completions are delivered when we wait, not by interrupting us
+// (DEFER, COOP), and the kernel shows when there are some to be picked up (TASKRUN_FLAG). Created disabled,
+// since the thread that enables a ring is the only one that may use it (SINGLE_ISSUER), and the maker's
+// thread may be another.
 inline constexpr std::array ring_flag_sets{
     unsigned{IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
              IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP},
@@ -26,8 +27,8 @@ inline constexpr std::array ring_flag_sets{
     0u,
 };
 
-// Calls `set_up(request)`, which answers 0 or -errno, with ever more modest requests. Gives the last answer back;
-// `request` is then what it was given to.
+// Calls `set_up(request)`, which answers 0 or -errno, with ever more modest requests. Gives the last answer
+// back; `request` is then what it was given to.
 //
 //   -EINVAL   a flag is unknown here: the next set of flags
 //   -ENOMEM   the locked-memory limit: half the entries

@@ -26,7 +26,9 @@ constexpr std::uint64_t tag_of(socket_id socket, unsigned way) noexcept {
     return static_cast<std::uint64_t>(socket) << 2 | way;
 }
 
-error_code error_of(int number) noexcept { return {number, boost::system::system_category()}; }
+error_code error_of(int number) noexcept {
+    return {number, boost::system::system_category()};
+}
 
 // Lets a pending receive find the end of the stream and nothing before it, whenever the kernel looks.
 void silence_socket(int file) noexcept {
@@ -49,7 +51,9 @@ uring_reactor::uring_reactor(std::unique_ptr<kernel_ring> made, doorbell bell, c
     set_up_ring();
 }
 
-uring_reactor::~uring_reactor() { ensure(pending_count_ == 0); }
+uring_reactor::~uring_reactor() {
+    ensure(pending_count_ == 0);
+}
 
 void uring_reactor::set_up_ring() noexcept {
     is_enabled_ = false;
@@ -79,8 +83,8 @@ void uring_reactor::close(socket_id socket) noexcept {
     ensure(closed.pending[outgoing] == nullptr);
     bool may_be_reused = true;
     if (closed.is_registered) {
-        // The table may keep the file for a while (before kernel 6.13: as long as operations of other sockets that were
-        // started earlier), and the peer has to learn that we are gone.
+        // The table may keep the file for a while (before kernel 6.13: as long as operations of other sockets
+        // that were started earlier), and the peer has to learn that we are gone.
         ::shutdown(closed.file.get(), SHUT_RDWR);
         // On another thread than the ring's the table stays as it is, and so does the place in it.
         may_be_reused = register_file(slots_.index_of(socket), -1);
@@ -105,14 +109,16 @@ void uring_reactor::receive(socket_id socket, receive_operation& operation) noex
     ensure(!operation.buffer.empty());
     start(socket, incoming, operation, [&operation](io_uring_sqe* entry, int file) {
         const std::size_t size_max = std::numeric_limits<int>::max();
-        ::io_uring_prep_recv(entry, file, operation.buffer.data(), std::min(operation.buffer.size(), size_max), 0);
+        ::io_uring_prep_recv(entry, file, operation.buffer.data(),
+                             std::min(operation.buffer.size(), size_max), 0);
         // An answer is hardly ever there already: do not try before waiting for it.
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     });
 }
 
 template <class Prepare>
-void uring_reactor::start(socket_id socket, direction way, io_operation& operation, Prepare prepare) noexcept {
+void uring_reactor::start(socket_id socket, direction way, io_operation& operation,
+                          Prepare prepare) noexcept {
     ensure(!operation.is_pending);
     ensure(slots_[socket].file.is_open());
     ensure(slots_[socket].pending[way] == nullptr);
@@ -173,14 +179,16 @@ io_uring_sqe* uring_reactor::next_entry() noexcept {
 }
 
 void uring_reactor::enable() noexcept {
-    if (is_enabled_) [[likely]] return;
+    if (is_enabled_) [[likely]]
+        return;
     const int answer = ring_->enable();
     ensure(answer >= 0);
     is_enabled_ = true;
 }
 
 void uring_reactor::arm_doorbell() noexcept {
-    if (is_doorbell_armed_) [[likely]] return;
+    if (is_doorbell_armed_) [[likely]]
+        return;
     io_uring_sqe* entry = next_entry();
     if (entry == nullptr) return;  // at the next wait then, which this makes short
     // Reports each ring, and at once if it was rung before.
@@ -215,13 +223,14 @@ void uring_reactor::submit_and_wait(time_point deadline, completion_list& comple
         --pending_count_;
         completed.push(*operation);
     }
-    // An overflow of the queue ends the doorbell's poll. The next wait arms it again; a host may not know of any.
+    // An overflow of the queue ends the doorbell's poll. The next wait arms it again; a host may not know of
+    // any.
     if (!is_doorbell_armed_ && host_bell_.is_open()) host_bell_.ring();
 }
 
-// A host waits for its bell, not for the ring, and rings come to it directly: by way of the ring they would arrive a
-// grace period of the kernel later, since an eventfd must not ring another one. If the loop waits in the ring all the
-// same, it says so and looks at the bell; who rings looks the other way round.
+// A host waits for its bell, not for the ring, and rings come to it directly: by way of the ring they would
+// arrive a grace period of the kernel later, since an eventfd must not ring another one. If the loop waits in
+// the ring all the same, it says so and looks at the bell; who rings looks the other way round.
 void uring_reactor::ring() noexcept {
     if (const doorbell* bell = host_bell_to_ring_.load(std::memory_order_acquire)) {
         bell->ring();
@@ -271,8 +280,9 @@ void uring_reactor::check(int answer) noexcept {
     ensure(answer >= 0);
 }
 
-// The ring belongs to another thread, which has left the loop. It moves bytes for nobody else's system calls, so closing
-// the ring ends what is pending; a receive that the old thread's kernel side still runs finds the end of the stream.
+// The ring belongs to another thread, which has left the loop. It moves bytes for nobody else's system calls,
+// so closing the ring ends what is pending; a receive that the old thread's kernel side still runs finds the
+// end of the stream.
 void uring_reactor::move_here() noexcept {
     ring_->take_completions([this](const io_uring_cqe& completion) { take(completion); });
     std::size_t cancelled = 0;
@@ -320,7 +330,11 @@ int uring_reactor::native_handle() const noexcept {
     return host_bell_.handle();
 }
 
-time_point uring_reactor::now() const noexcept { return steady_now(); }
-wall_time uring_reactor::wall_now() const noexcept { return wall_clock_now(); }
+time_point uring_reactor::now() const noexcept {
+    return steady_now();
+}
+wall_time uring_reactor::wall_now() const noexcept {
+    return wall_clock_now();
+}
 
 }  // namespace sluice

@@ -1,12 +1,13 @@
 // The reactor on io_uring(7).
 //
-//   SQ 256, CQ 1024 entries; one io_uring_enter a turn: what the turn started goes in, what completed comes out.
+//   SQ 256, CQ 1024 entries; one io_uring_enter a turn: what it started goes in, what completed comes out.
 //
-// An operation's tag (`user_data`) is not its address but its place: socket number and direction. A completion finds its
-// operation in the socket's slot, and at most one of a kind is pending, so a tag never leads to freed memory.
+// An operation's tag (`user_data`) is not its address but its place: socket number and direction. A
+// completion finds its operation in the socket's slot, and at most one of a kind is pending, so a tag never
+// leads to freed memory.
 //
-// Owner: the thread that first starts or waits; the kernel refuses others. A loop that is destroyed, or run again, on
-// another thread gets a new ring there, and what was pending ends with -ECANCELED (move_here).
+// Owner: the thread that first starts or waits; the kernel refuses others. A loop that is destroyed, or run
+// again, on another thread gets a new ring there, and what was pending ends with -ECANCELED (move_here).
 #pragma once
 
 #include <atomic>

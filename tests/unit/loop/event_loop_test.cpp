@@ -17,9 +17,8 @@ struct fixture {
     fake_reactor::state io;
     std::vector<std::string> seen;
     std::vector<std::string> logged;
-    event_loop loop{std::make_unique<fake_reactor>(io), logger([this](log_level, std::string_view line) {
-                        logged.emplace_back(line);
-                    })};
+    event_loop loop{std::make_unique<fake_reactor>(io),
+                    logger([this](log_level, std::string_view line) { logged.emplace_back(line); })};
 
     void say(std::string what) { seen.push_back(std::move(what)); }
 };
@@ -111,8 +110,8 @@ TEST(EventLoop, RunsThePhasesOfATurnInOrder) {
 
     f.loop.run_ready();
 
-    EXPECT_EQ(f.seen, (words{"shard messages", "timer", "shard time", "completion", "shard serve", "shard drain",
-                             "task"}));
+    EXPECT_EQ(f.seen, (words{"shard messages", "timer", "shard time", "completion", "shard serve",
+                             "shard drain", "task"}));
 }
 
 TEST(EventLoop, ReadsTheClockBeforeAndAfterTheWait) {
@@ -395,12 +394,14 @@ TEST(EventLoop, RingsOnlyForASleeperAndOnlyOnce) {
 }
 
 TEST(EventLoop, SeesWhatIsPushedBetweenItsAnnouncementAndItsLook) {
-    // has_messages() of a participant is asked after the announcement: who pushes there finds the loop asleep, and rings.
+    // has_messages() of a participant is asked after the announcement: who pushes there finds the loop
+    // asleep, and rings.
     fixture f;
     struct pushing : named_participant {
         pushing(fixture& on, task& pushed_) : named_participant(on, "shard"), owner(&on), pushed(&pushed_) {}
         bool has_messages() const noexcept override {
-            if (pushed != nullptr && event_loop::current() == &owner->loop && owner->io.deadlines.size() == 1) {
+            if (pushed != nullptr && event_loop::current() == &owner->loop &&
+                owner->io.deadlines.size() == 1) {
                 owner->loop.post_remote(static_cast<remote_task&>(*std::exchange(pushed, nullptr)));
             }
             return false;

@@ -1,5 +1,5 @@
-// A reactor without a kernel: it records how it is called, its clock stands still unless it waits, and operations
-// complete when the test says so.
+// A reactor without a kernel: it records how it is called, its clock stands still unless it waits, and
+// operations complete when the test says so.
 #pragma once
 
 #include <functional>
@@ -76,7 +76,8 @@ public:
         return seen_->now;
     }
     wall_time wall_now() const noexcept override {
-        return wall_time{std::chrono::duration_cast<std::chrono::milliseconds>(seen_->now.time_since_epoch()).count()};
+        return wall_time{
+            std::chrono::duration_cast<std::chrono::milliseconds>(seen_->now.time_since_epoch()).count()};
     }
 
 private:
