@@ -26,11 +26,10 @@ public:
     explicit membership(timer_wait& of) noexcept : of_(&of) {}
     membership(const membership&) = delete;
     membership& operator=(const membership&) = delete;
-    ~membership() { leave(); }
+    ~membership();
 
     // False if the context has ended.
     bool join(std::shared_ptr<wait_list> list) noexcept;
-    void leave() noexcept;
     timer_wait& of() const noexcept { return *of_; }
 
 private:
@@ -122,14 +121,7 @@ private:
         std::shared_ptr<timer_wait> of;
     };
 
-    waiting_handler* claim() noexcept {
-        waiting_handler* mine = handler_.exchange(nullptr, std::memory_order_acq_rel);
-        if (mine != nullptr) {
-            in_loop_.leave();
-            in_context_of_handler_.leave();
-        }
-        return mine;
-    }
+    waiting_handler* claim() noexcept { return handler_.exchange(nullptr, std::memory_order_acq_rel); }
     void post(waiting_handler& mine, error_code error) noexcept {
         mine.error = error;
         if (events_.is_current()) {
@@ -173,7 +165,7 @@ bool membership::join(std::shared_ptr<wait_list> list) noexcept {
     return list_->add(*this);
 }
 
-void membership::leave() noexcept {
+membership::~membership() {
     if (list_) list_->remove(*this);
 }
 

@@ -575,8 +575,19 @@ TEST_P(Reactor, CarriesMoreOperationsAtOnceThanItsQueuesHold) {
         EXPECT_EQ(each.result, -ECANCELED);
         EXPECT_EQ(each.completion_count, 1);
     }
+    // Sends that are done at once fill the completion queue before it is looked at, and the doorbell rings into that.
+    std::deque<sending> sends;
+    for (const socket_id each : sockets) {
+        sends.emplace_back("x");
+        io->send(each, sends.back());
+    }
     io->ring();
-    turn(never);  // the doorbell survived the overflow
+    turn(io->now());
+    turn_until([this] { return io->pending_count() == 0; });
+    for (const sending& each : sends) EXPECT_EQ(each.result, 1);
+    turn(io->now());
+    io->ring();
+    turn(never);  // it still wakes
 
     receiving received(16);
     io->receive(sockets[700], received);
@@ -584,6 +595,26 @@ TEST_P(Reactor, CarriesMoreOperationsAtOnceThanItsQueuesHold) {
     finish(received);
     EXPECT_EQ(received.text(), "still works");
     for (const socket_id each : sockets) io->close(each);
+}
+
+TEST_P(Reactor, OperationsThatAreDoneAtOnceDoNotKeepOthersWaiting) {
+    listener server;
+    const socket_id busy = connect_to(server), quiet = connect_to(server);
+    peer busy_peer = server.accept(), quiet_peer = server.accept();
+    receiving received(16);
+    io->receive(quiet, received);
+    turn(io->now());
+    quiet_peer.write("text");
+
+    for (int i = 0; i < 10 && !received.is_done(); ++i) {
+        sending always_done("x");
+        io->send(busy, always_done);
+        finish(always_done);
+    }
+
+    EXPECT_EQ(received.completion_count, 1);
+    io->close(busy);
+    io->close(quiet);
 }
 
 TEST_P(Reactor, ItsHandleIsReadableWhenSomethingIsToBeDone) {
