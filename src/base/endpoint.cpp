@@ -16,7 +16,6 @@ std::string host_port::text() const {
 
 std::optional<endpoint> endpoint::parse(std::string_view address, std::uint16_t port) {
     const std::string text(address);
-    endpoint parsed;
     sockaddr_in ipv4{};
     if (inet_pton(AF_INET, text.c_str(), &ipv4.sin_addr) == 1) {
         ipv4.sin_family = AF_INET;

@@ -18,23 +18,35 @@ public:
     mpsc_queue(const mpsc_queue&) = delete;
     mpsc_queue& operator=(const mpsc_queue&) = delete;
 
-    // True if the queue was empty before. Sequentially consistent, so that a consumer that announced its sleep and then
-    // found the queue empty is seen asleep by whoever pushes later (event_loop::ring).
+    // False, and the node stays the caller's, if the queue is sealed. Sequentially consistent, so that a consumer that
+    // announced its sleep and then found the queue empty is seen asleep by whoever pushes later (event_loop::ring).
     bool push(Node& node) noexcept {
         mpsc_node* before = newest_.load(std::memory_order_relaxed);
         do {
+            if (before == &seal_) [[unlikely]] return false;
             node.next_pushed = before;
         } while (!newest_.compare_exchange_weak(before, &node, std::memory_order_seq_cst,
                                                 std::memory_order_relaxed));
-        return before == nullptr;
+        return true;
     }
 
-    bool empty() const noexcept { return newest_.load(std::memory_order_seq_cst) == nullptr; }
+    bool empty() const noexcept {
+        const mpsc_node* newest = newest_.load(std::memory_order_seq_cst);
+        return newest == nullptr || newest == &seal_;
+    }
 
     // The oldest node, linked by next() to the younger ones; nullptr when there is none.
     Node* take_all() noexcept {
-        if (newest_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-        mpsc_node* node = newest_.exchange(nullptr, std::memory_order_acquire);
+        if (empty()) return nullptr;
+        return oldest_first(newest_.exchange(nullptr, std::memory_order_acquire));
+    }
+    // Takes all, and lets nothing in any more. Once; then take_all gives nothing.
+    Node* seal() noexcept { return oldest_first(newest_.exchange(&seal_, std::memory_order_acq_rel)); }
+
+    static Node* next(Node& node) noexcept { return static_cast<Node*>(node.next_pushed); }
+
+private:
+    static Node* oldest_first(mpsc_node* node) noexcept {
         mpsc_node* oldest = nullptr;
         while (node != nullptr) {
             mpsc_node* older = node->next_pushed;
@@ -45,9 +57,7 @@ public:
         return static_cast<Node*>(oldest);
     }
 
-    static Node* next(Node& node) noexcept { return static_cast<Node*>(node.next_pushed); }
-
-private:
+    inline static mpsc_node seal_;  // stands for "sealed"; never in a list
     std::atomic<mpsc_node*> newest_{nullptr};
 };
 

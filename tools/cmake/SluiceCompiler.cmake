@@ -16,7 +16,7 @@ endif()
 set(SLUICE_WARNINGS -Wall -Wextra -Wpedantic -Wconversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 sees phantoms in coroutines and inlined std::string code at -O2 (PR105593, PR105329, PR106199).
-    list(APPEND SLUICE_WARNINGS -Wno-restrict -Wno-maybe-uninitialized)
+    list(APPEND SLUICE_WARNINGS -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds)
 endif()
 if(SLUICE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumented code hides from g++ that two branches exclude each other; the sanitizer itself sees what is real.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
+#include <cstdint>
 
 namespace sluice {
 
@@ -41,6 +42,13 @@ private:
 };
 
 using task_list = list_of<task>;
+
+// What an operation that completes runs: whoever waits for it. An operation that waits for one record of a batch links it
+// into the batch's own list, in the order of the records.
+struct completion : task {
+    using task::task;
+    std::uint32_t index = 0;  // of the record in its batch
+};
 
 // A link of a queue that many threads push to (base/mpsc_queue.hpp).
 struct mpsc_node {

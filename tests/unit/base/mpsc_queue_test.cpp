@@ -17,15 +17,25 @@ TEST(MpscQueue, GivesNodesBackInTheOrderOfPushing) {
     mpsc_queue<numbered> queue;
     std::vector<numbered> nodes(3);
 
-    EXPECT_TRUE(queue.push(nodes[0])) << "it was empty";
-    EXPECT_FALSE(queue.push(nodes[1]));
-    queue.push(nodes[2]);
+    for (numbered& node : nodes) EXPECT_TRUE(queue.push(node));
     numbered* oldest = queue.take_all();
 
     EXPECT_EQ(oldest, &nodes[0]);
     EXPECT_EQ(queue.next(*oldest), &nodes[1]);
     EXPECT_EQ(queue.next(nodes[1]), &nodes[2]);
     EXPECT_EQ(queue.next(nodes[2]), nullptr);
+    EXPECT_TRUE(queue.empty());
+    EXPECT_EQ(queue.take_all(), nullptr);
+}
+
+TEST(MpscQueue, ASealedQueueLetsNothingIn) {
+    mpsc_queue<numbered> queue;
+    std::vector<numbered> nodes(2);
+    queue.push(nodes[0]);
+
+    EXPECT_EQ(queue.seal(), &nodes[0]) << "what was in it is handed out";
+
+    EXPECT_FALSE(queue.push(nodes[1]));
     EXPECT_TRUE(queue.empty());
     EXPECT_EQ(queue.take_all(), nullptr);
 }
