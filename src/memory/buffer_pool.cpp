@@ -106,16 +106,17 @@ void buffer_pool::unreserve(std::uint32_t count) noexcept {
     was_released_ = true;
 }
 
-void buffer_pool::wait(memory_waiter& waiter, std::uint32_t chunk_count) noexcept {
-    ensure(chunk_count <= capacity_);
-    waiter.chunk_count = chunk_count;
-    waiters_.push_back(waiter);
-}
-
-bool buffer_pool::wants_serving() noexcept {
-    const bool wants = was_released_ && !waiters_.empty();
+bool buffer_pool::serve(time_point now) {
+    if (!was_released_ || waiters_.empty()) return false;
     was_released_ = false;
-    return wants;
+    bool has_served = false;
+    while (!waiters_.empty()) {
+        memory_waiter& first = waiters_.front();
+        if (!first.serve_memory(now)) break;
+        ensure(waiters_.empty() || &waiters_.front() != &first);
+        has_served = true;
+    }
+    return has_served;
 }
 
 }  // namespace sluice

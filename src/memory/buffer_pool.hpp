@@ -34,8 +34,15 @@ struct chunk_chain {
 };
 
 // Who waits for memory. Unlinks itself when it is destroyed.
-struct memory_waiter : list_hook<memory_waiter> {
-    std::uint32_t chunk_count = 0;  // what it needs
+class memory_waiter : public list_hook<memory_waiter> {
+public:
+    // It is the first, and memory was given back: takes what it needs, and says true; then it is off the queue. Or says
+    // false, and stays the first.
+    virtual bool serve_memory(time_point now) = 0;
+    bool waits_for_memory() const noexcept { return list_hook<memory_waiter>::is_linked(); }
+
+protected:
+    ~memory_waiter() = default;
 };
 
 class buffer_pool {
@@ -72,11 +79,15 @@ public:
     chunk_index next(chunk_index chunk) const noexcept { return next_[static_cast<std::uint32_t>(chunk)]; }
 
     // ---- waiting
-    void wait(memory_waiter& waiter, std::uint32_t chunk_count) noexcept;
+    void wait(memory_waiter& waiter) noexcept { waiters_.push_back(waiter); }
     bool has_waiters() const noexcept { return !waiters_.empty(); }
-    memory_waiter& first_waiter() noexcept { return waiters_.front(); }
-    // Released to since the last call, with somebody waiting: is it worth trying to serve?
-    bool wants_serving() noexcept;
+    template <class Visit>
+    void for_each_waiter(Visit&& visit) {
+        for (memory_waiter& each : waiters_) visit(each);
+    }
+    // Serves the waiters in order, if something was given back since the last time; stops at the first that cannot be
+    // served. True if somebody was.
+    bool serve(time_point now);
 
 private:
     chunk_index take() noexcept;

@@ -111,27 +111,58 @@ TEST(BufferPool, AReservationTakesBudgetWithoutChunks) {
     pool.release(held);
 }
 
-TEST(BufferPool, WaitersKeepTheirOrderAndLeaveWhenTheyDie) {
+struct recording_waiter : memory_waiter {
+    recording_waiter(buffer_pool& pool_, std::uint32_t wanted_) : pool(pool_), wanted(wanted_) {}
+    ~recording_waiter() { pool.release(held); }
+    bool serve_memory(time_point) override {
+        if (!pool.try_lend(held, wanted)) return false;
+        list_hook<memory_waiter>::unlink();
+        return true;
+    }
+    bool was_lent() const { return !held.empty(); }
+    buffer_pool& pool;
+    std::uint32_t wanted;
+    chunk_chain held;
+};
+
+TEST(BufferPool, GivesFreedMemoryToTheLongestWaiter_BUF_8) {
+    buffer_pool pool(100 * chunk_size, chunk_size);
+    chunk_chain first;
+    ASSERT_TRUE(pool.try_lend(first, 80));
+    recording_waiter large(pool, 90), small(pool, 20);
+    pool.wait(large);
+    pool.wait(small);
+
+    pool.serve({});
+    EXPECT_FALSE(small.was_lent()) << "20 chunks are free, but `large` was first";
+
+    pool.release(first);
+    pool.serve({});
+    EXPECT_TRUE(large.was_lent());
+    EXPECT_FALSE(small.was_lent());
+
+    pool.release(large.held);
+    EXPECT_FALSE(small.was_lent()) << "only the serve step gives";
+    pool.serve({});
+    EXPECT_TRUE(small.was_lent());
+    EXPECT_FALSE(pool.has_waiters());
+}
+
+TEST(BufferPool, AWaiterThatDiesLeavesTheQueue_BUF_14) {
     buffer_pool pool(2 * chunk_size, chunk_size);
     chunk_chain held;
     ASSERT_TRUE(pool.try_lend(held, 2));
-    memory_waiter large, small;
-    pool.wait(large, 2);
+    recording_waiter survivor(pool, 1);
     {
-        memory_waiter cancelled;
-        pool.wait(cancelled, 1);
-        pool.wait(small, 1);
+        recording_waiter cancelled(pool, 2);
+        pool.wait(cancelled);
+        pool.wait(survivor);
     }
 
-    EXPECT_FALSE(pool.wants_serving()) << "nothing was given back";
     pool.release(held);
-    EXPECT_TRUE(pool.wants_serving());
-    EXPECT_FALSE(pool.wants_serving()) << "once per release";
-    EXPECT_EQ(&pool.first_waiter(), &large) << "the small one does not overtake";
-    large.unlink();
-    EXPECT_EQ(&pool.first_waiter(), &small);
-    small.unlink();
-    EXPECT_FALSE(pool.has_waiters());
+    pool.serve({});
+
+    EXPECT_TRUE(survivor.was_lent());
 }
 
 }  // namespace
