@@ -210,6 +210,7 @@ void event_loop::end() noexcept {
         participants_.erase(participants_.begin());
         oldest.abandon();
     }
+    gate_->close();
     drop_tasks();
     reap_pending();
     ensure(io_->pending_count() == 0);

@@ -26,6 +26,7 @@
 #include "base/log.hpp"
 #include "base/mpsc_queue.hpp"
 #include "base/time.hpp"
+#include "loop/loop_gate.hpp"
 #include "loop/reactor.hpp"
 #include "loop/timer_heap.hpp"
 #include "sluice/detail/task.hpp"
@@ -132,6 +133,8 @@ public:
     void post_remote(remote_task& ready) noexcept;
     // Any thread, after a push to where a participant's has_messages() looks: wakes the loop if it sleeps.
     void ring() noexcept;
+    // For other threads that may outlive this loop.
+    const std::shared_ptr<loop_gate>& gate() const noexcept { return gate_; }
     // Any thread. run() does not return while work is outstanding.
     void work_started() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
     void work_finished() noexcept;
@@ -162,6 +165,7 @@ private:
     inline static constinit thread_local event_loop* current_ = nullptr;
 
     std::unique_ptr<reactor> io_;
+    std::shared_ptr<loop_gate> gate_ = std::make_shared<loop_gate>(*this);
     logger log_;
     std::vector<participant*> participants_;  // nullptr: left during this turn
     task_list ready_;
