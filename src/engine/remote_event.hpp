@@ -1,0 +1,65 @@
+// Something that happens on a shard and that one caller, on whatever thread, may wait for.
+//
+//   shard:   set(level)             levels only rise; whoever waits for that level, or a lower one, is woken
+//   caller:  is(level), start(level, done, signal), take_back(signal)
+//
+// The caller is never touched: what wakes it is a signal on the heap, which either party may take out of the slot, by
+// one exchange. On a loop the signal goes home through the loop's gate, so that loop and shard may end in any order.
+//
+// Owner: shared, atomic; `set` by one shard, the rest by one caller at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "loop/event_loop.hpp"
+#include "loop/loop_gate.hpp"
+
+namespace sluice {
+
+class remote_event;
+
+// Runs the completion of a caller that waits. Frees itself.
+class remote_signal final : public gated_task {
+public:
+    remote_signal(remote_event& event, completion& done, remote_signal*& slot);
+
+private:
+    friend class remote_event;
+    static void run_or_drop(task& self, fate what);
+
+    remote_event* event_;    // outlives this while the signal is in its slot
+    completion* done_;       // nullptr: the caller has gone
+    remote_signal** slot_;   // where the caller keeps its pointer to this
+    std::shared_ptr<loop_gate> gate_;  // of the caller's loop; nullptr: it is on none
+};
+
+class remote_event {
+public:
+    remote_event() = default;
+    remote_event(const remote_event&) = delete;
+    remote_event& operator=(const remote_event&) = delete;
+
+    std::uint8_t level() const noexcept { return level_.load(std::memory_order_acquire); }
+
+    // On the shard. Wakes in a later phase; `on` is the shard's loop, nullptr only where nobody can be waiting yet.
+    void set(std::uint8_t level, event_loop* on) noexcept;
+
+    // The caller waits for a level that was not reached a moment ago. `signal` stays where it is while it waits.
+    void start(std::uint8_t level, completion& done, remote_signal*& signal);
+    // The caller does not wait any more. True: `done` will not run. False: it is on its way, on this caller's loop or,
+    // without one, on the shard's.
+    bool take_back(remote_signal*& signal) noexcept;
+    // The caller dies while it waits: as take_back, and `done` does not run on this loop either.
+    void abandon(remote_signal*& signal) noexcept;
+
+private:
+    friend class remote_signal;
+    void wake(event_loop* on) noexcept;
+
+    std::atomic<std::uint8_t> level_{0};
+    std::atomic<remote_signal*> waiting_{nullptr};
+};
+
+}  // namespace sluice

@@ -1,0 +1,304 @@
+// One core's part of a producer: accumulator, sender, connections, memory and producer id, on one loop.
+//
+//   messages   from other threads: control (flush, close, metadata), then staged records (ingress)
+//   turn       on_time: linger, time-outs, backoff  ->  serve: memory  ->  drain: batches become requests
+//   I/O        connections call back: ready, closed, answers
+//
+// A caller on this loop sends without a lock or an atomic: try_send() appends to the open batch and returns. Results gather
+// in the accumulator, and their waiters are moved to the loop at one point of the turn, so that no coroutine is resumed
+// inside of anything here.
+//
+// Owner: its loop, except what is marked "any thread".
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "accumulator/shard_accumulator.hpp"
+#include "engine/shard_topic.hpp"
+#include "engine/staged_record.hpp"
+#include "loop/event_loop.hpp"
+#include "net/connection.hpp"
+#include "net/resolver.hpp"
+#include "sender/sender.hpp"
+#include "sluice/send_operation.hpp"
+
+namespace sluice {
+
+class producer_core;
+class shard;
+
+// What another thread wants a shard to do. Freed after it ran, or when the shard is closed before.
+class control_message : public mpsc_node {
+public:
+    virtual ~control_message() = default;
+    virtual void run(shard& on) = 0;
+};
+
+class local_send;
+class produce_exchange;
+class identity_exchange;
+
+class shard final : public participant, public connection::owner {
+public:
+    shard(producer_core& core, event_loop& loop, std::uint32_t index, std::size_t memory_bytes, std::uint64_t seed,
+          std::unique_ptr<resolver> names);
+    ~shard();
+
+    event_loop& loop() const noexcept { return loop_; }
+    std::uint32_t index() const noexcept { return index_; }
+    producer_core& core() noexcept { return core_; }
+
+    // ---- callers on this loop
+    enum class send_status { done, wait_topic, wait_memory, wait_turn, elsewhere };
+    // Whose turn it is: a newcomer's, or that of the first who waited for something, who overtakes nobody.
+    enum class served_by { nobody, topic, memory, turn };
+    // Accepts or refuses `sent` (done), or says what it would have to wait for; `elsewhere`: another shard owns the
+    // partition, which is put into the record.
+    send_status try_send(send_operation& sent, served_by turn);
+    shard_topic& topic(const topic_ref& named);
+
+    // ---- any thread
+    // False, and the message is dropped, if the shard is closed.
+    bool post(std::unique_ptr<control_message> message) noexcept;
+    template <class Function>
+    bool post_function(Function function) {
+        struct calling final : control_message {
+            explicit calling(Function&& called_) : called(std::move(called_)) {}
+            void run(shard& on) override { called(on); }
+            Function called;
+        };
+        return post(std::make_unique<calling>(std::move(function)));
+    }
+    // Bytes of ingress credit, if there are as many. What was taken is given back when the record is in a batch.
+    bool try_take_credit(std::size_t size_bytes) noexcept;
+    // False, and it stays the caller's, if the shard is closed.
+    bool push(staged_record& staged) noexcept;
+    // The largest record that can ever be accepted here.
+    std::size_t memory_bytes() const noexcept;
+
+    // ---- participant
+    void take_messages(time_point now) override;
+    void on_time(time_point now) override;
+    void serve(time_point now) override;
+    void drain(time_point now) override;
+    time_point next_deadline() const override;
+    bool has_messages() const noexcept override;
+    void abandon() noexcept override;
+
+    // ---- connection::owner
+    void on_ready(connection& ready, time_point now) override;
+    void on_slow(connection& slow, const std::string& text, time_point now) override;
+    void on_closed(connection& closed, error_code why, const std::string& text, time_point now) override;
+
+    // ---- control, on this loop
+    // A new view of the cluster: leaders, topics. Those who wait for a topic are served here.
+    void set_view(const std::shared_ptr<const snapshot>& view);
+    // Calls `done` when every record accepted up to now has a result.
+    void flush(std::function<void()> done);
+    // Calls `done` when every record accepted up to now is in a batch, or with the shard that owns it.
+    void drain_ingress(std::function<void()> done);
+    // No more records; what is accepted is sent. Calls `done` when nothing of the shard runs any more. What is left at
+    // `deadline` fails.
+    void close(time_point deadline, std::function<void()> done);
+    void abort();
+    // It keeps the connections and the metadata while other shards close; until let_end().
+    void hold_open() noexcept { may_end_ = false; }
+    void let_end() noexcept { may_end_ = true; }
+
+    // ---- for the exchanges and the metadata home, on this loop
+    // A ready connection, the one with the fewest requests under way; or nullptr, and one is being opened, unless all must
+    // wait: then until `next_try`.
+    connection* least_loaded_connection(time_point now, time_point& next_try);
+    void on_exchange_idle(produce_exchange& idle);
+    void set_fatal(error_code why, const std::string& text);
+    void finish_if_quiet();
+    sender& sending() noexcept { return sender_; }
+    random& randomness() noexcept { return randomness_; }
+    const std::vector<std::unique_ptr<shard_topic>>& topics() const noexcept { return topics_; }
+    shard_topic& add_topic(std::shared_ptr<topic_entry> entry);
+
+    // ---- for tests and metrics, on this loop
+    std::size_t batch_count() const noexcept { return accumulator_.batch_count(); }
+    const buffer_pool& pool() const noexcept { return pool_; }
+
+    // The producer is closed, or about to be.
+    bool is_ending() const noexcept { return phase_ != phase::running; }
+    // What to say when a topic did not show up in time, or never will.
+    shared_text metadata_text(const shard_topic& topic, std::int32_t partition, duration waited) const;
+    shared_text hopeless_text(const shard_topic& topic) const;
+    // A topic that is used elsewhere: kept, and published when it is known.
+    void want_for_others(const std::shared_ptr<topic_entry>& topic);
+    // Its loop has ended before it got there.
+    void end_unjoined();
+
+private:
+    friend class local_send;
+    friend class producer_core;
+    friend class staged_record;
+    struct ingress_waiter final : memory_waiter {
+        explicit ingress_waiter(shard& of_) noexcept : of(of_) {}
+        bool serve_memory(time_point now) override;
+        shard& of;
+    };
+    enum class phase : std::uint8_t { running, closing, aborting, closed };
+    enum class take_status { gone, appended, wait_topic, wait_memory };
+
+    // ---- records in (shard_send.cpp)
+    struct placement {
+        send_status status = send_status::done;
+        error_code error;
+        std::int32_t partition = any_partition;  // any: sticky
+    };
+    placement place(shard_topic& topic, std::int32_t wanted, const bytes_view& key);
+    error_code check_size(std::size_t content_size) const noexcept;
+    shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
+                                       std::size_t content_size);
+    partition_queue& queue(shard_topic& topic, std::int32_t partition);
+    bool is_turn_spent() noexcept;
+    void want(shard_topic& topic, time_point now);
+    shared_text memory_text(std::size_t size_bytes, duration waited) const;
+    shared_text size_text(std::string_view topic, std::size_t content_size) const;
+
+    // ---- ingress (shard_ingress.cpp)
+    void receive_staged(time_point now);
+    void run_ingress(time_point now, std::size_t budget_bytes);
+    take_status take(staged_record& staged, served_by turn, time_point now);
+    bool serve_staged(staged_record& staged, time_point now);
+    void note_appended(staged_record& staged, const shard_accumulator::appended& done);
+    void accept(staged_record& staged) noexcept;
+    void refuse(staged_record& staged, error_code why, shared_text text);
+    void leave_queues(staged_record& staged) noexcept;
+    void forward(staged_record& staged, shard& owner);
+    static void settle_route(staged_record& staged) noexcept;
+    staged_record* ingress_head() noexcept;
+    void lend_credit() noexcept;
+    void give_back_credit(staged_record& staged) noexcept;
+    void on_staged_deadline(staged_record& staged);
+
+    // ---- topics
+    void look_up(shard_topic& topic);
+    void choose_candidates(shard_topic& topic);
+    void serve_topic_waiters(shard_topic& topic, time_point now);
+
+    // ---- I/O (shard_io.cpp)
+    void send_requests(time_point now);
+    void send_produce(broker_queue& to, connection& over, time_point now);
+    produce_exchange& idle_exchange();
+    void ask_identity(time_point now);
+    void tell_home(time_point now);
+    connection& connection_to(std::int32_t node_id, const host_port& address);
+    void wake_finished();
+    void log_trouble(const connection& with, const std::string& text, time_point now);
+
+    // ---- end (shard_close.cpp)
+    bool is_appended_up_to(std::uint64_t arrival) const noexcept;
+    void check_flushes();
+    void fail_callers(error_code why);
+    void for_each_local_waiter(const std::function<void(local_send&)>& act);
+    void refuse_staged();
+    void close_connections();
+    void advance_closing(time_point now);
+    bool is_quiet() const noexcept;
+    void end();
+    void seal();
+    struct final_task final : task {
+        explicit final_task(shard& of_) noexcept : task(&run_or_drop), of(of_) {}
+        static void run_or_drop(task& self, fate) { static_cast<final_task&>(self).of.end(); }
+        shard& of;
+    };
+
+    producer_core& core_;
+    event_loop& loop_;
+    const std::uint32_t index_;
+    random randomness_;
+    const logger& log_;
+    buffer_pool pool_;
+    shard_accumulator accumulator_;
+    sender sender_;
+    std::unique_ptr<resolver> names_;
+    std::map<std::int32_t, std::unique_ptr<connection>> connections_;  // by node id
+    std::shared_ptr<const snapshot> view_;
+    std::vector<std::unique_ptr<shard_topic>> topics_;
+    by_name<shard_topic*> topics_by_name_;
+
+    // Fairness: what callers may append before the loop gets its turn (design §4).
+    std::size_t content_size_max_;  // of a record: max.request.size, and what the pool could ever lend
+    std::size_t turn_bytes_ = 0;
+    std::uint32_t turn_sends_ = 0;
+    list_of<topic_waiter, topic_waiter> yielded_;  // go on in the next turn
+
+    // Ingress.
+    mpsc_queue<staged_record> pushed_;
+    list_of<staged_record, ingress_tag> ingress_;        // taken over, in order; the head may wait for memory
+    list_of<staged_record, ingress_tag> retried_;        // waited for their topic, and now for memory: go first
+    list_of<staged_record, unappended_tag> unappended_;  // accepted, and in no batch yet, by arrival
+    std::uint64_t arrived_ = 0;
+    ingress_waiter ingress_waiter_{*this};
+    alignas(64) std::atomic<std::int64_t> credit_{0};
+    std::uint32_t credit_chunks_ = 0;  // of the pool, lent to the ingress
+
+    // Control.
+    alignas(64) mpsc_queue<control_message> control_;
+
+    // Requests.
+    std::vector<std::unique_ptr<produce_exchange>> exchanges_;
+    std::vector<produce_exchange*> idle_exchanges_;
+    std::unique_ptr<identity_exchange> identity_;
+    time_point next_try_ = never;  // of a broker that must wait before it is tried again
+    std::map<std::int32_t, time_point> last_logged_;  // trouble with a broker, by node id
+
+    // End.
+    struct pending_flush {
+        std::uint64_t arrived;   // staged records up to this one
+        std::uint64_t ordinal;   // and batches up to this one, once those are appended
+        bool has_ordinal;
+        std::function<void()> done;
+    };
+    std::deque<pending_flush> flushes_;
+    std::deque<pending_flush> ingress_flushes_;
+    phase phase_ = phase::running;
+    time_point close_deadline_ = never;
+    bool may_end_ = true;
+    std::vector<std::function<void()>> on_closed_;
+    final_task final_task_{*this};
+};
+
+// A caller on the shard's loop that waits for its topic, for memory, or for the next turn; inside its send_operation.
+class local_send final : public topic_waiter, public memory_waiter {
+public:
+    local_send(shard& at, send_operation& sent, completion& done, shard::send_status why);
+    ~local_send() = default;
+
+    bool serve_topic(time_point now) override;
+    bool serve_memory(time_point now) override;
+    // Completes it with an error, off every queue.
+    void fail(error_code why, shared_text text);
+    // The loop ends: whoever waits is let go of.
+    void drop();
+
+private:
+    struct deadline_timer : timer {
+        explicit deadline_timer(local_send& of) noexcept : timer(&expire), self(of) {}
+        static void expire(timer& due) noexcept;
+        local_send& self;
+    };
+    void wait_for(shard::send_status why);
+    bool serve(shard::served_by turn);
+    void finish() noexcept;
+    void leave_queues() noexcept;
+
+    shard& shard_;
+    send_operation& sent_;
+    completion& done_;
+    time_point started_;
+    bool is_yielded_ = false;
+    deadline_timer deadline_{*this};
+};
+
+}  // namespace sluice

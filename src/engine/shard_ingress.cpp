@@ -1,0 +1,248 @@
+// Records from other threads and loops, in the order in which they were pushed.
+#include <algorithm>
+
+#include "engine/producer_core.hpp"
+#include "engine/shard.hpp"
+#include "partitioner/murmur2.hpp"
+
+namespace sluice {
+
+// ---- any thread
+
+bool shard::try_take_credit(std::size_t size_bytes) noexcept {
+    const auto wanted = static_cast<std::int64_t>(size_bytes);
+    std::int64_t left = credit_.load(std::memory_order_relaxed);
+    while (left >= wanted) {
+        if (credit_.compare_exchange_weak(left, left - wanted, std::memory_order_relaxed)) return true;
+    }
+    return false;
+}
+
+bool shard::push(staged_record& staged) noexcept {
+    if (!pushed_.push(staged)) return false;
+    loop_.ring();
+    return true;
+}
+
+// ---- on the loop
+
+void shard::receive_staged(time_point now) {
+    for (staged_record* next = pushed_.take_all(); next != nullptr;) {
+        staged_record& staged = *next;
+        next = mpsc_queue<staged_record>::next(staged);
+        staged.at = this;
+        staged.loop = &loop_;
+        staged.arrival = ++arrived_;
+        ingress_.push_back(staged);
+        if (staged.current_state() == staged_record::state::accepted) {
+            unappended_.push_back(staged);
+            continue;
+        }
+        if (staged.started == time_point{}) {
+            staged.started = now;
+            const time_point by_config = after(now, core_.config().max_block);
+            staged.has_call_deadline = staged.give_up_at < by_config;
+            staged.give_up_at = std::min(staged.give_up_at, by_config);
+        }
+        loop_.set_timer(staged.deadline, staged.give_up_at);
+        lend_credit();
+    }
+}
+
+// Those who waited for their topic, and then for memory, go before those who came later.
+staged_record* shard::ingress_head() noexcept {
+    if (!retried_.empty()) return &retried_.front();
+    return ingress_.empty() ? nullptr : &ingress_.front();
+}
+
+void shard::run_ingress(time_point now, std::size_t budget_bytes) {
+    if (ingress_waiter_.waits_for_memory()) return;
+    std::size_t taken_bytes = 0;
+    while (staged_record* head = ingress_head()) {
+        if (taken_bytes >= budget_bytes) return;
+        taken_bytes += head->size_bytes();
+        if (take(*head, served_by::nobody, now) == take_status::wait_memory) return pool_.wait(ingress_waiter_);
+    }
+}
+
+// The head waits for memory on behalf of all that is behind it.
+bool shard::ingress_waiter::serve_memory(time_point now) {
+    if (staged_record* head = of.ingress_head()) {
+        if (of.take(*head, served_by::memory, now) == take_status::wait_memory) return false;
+    }
+    list_hook<memory_waiter>::unlink();
+    return true;  // what is behind it gets its turn with the next messages, behind whoever waits now
+}
+
+// Off every queue of the shard; the references stay.
+void shard::leave_queues(staged_record& staged) noexcept {
+    if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
+    if (staged.list_hook<unappended_tag>::is_linked()) staged.list_hook<unappended_tag>::unlink();
+    if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
+    loop_.cancel_timer(staged.deadline);
+}
+
+// Takes a staged record as far as it gets: into a batch, to another shard, or onto the queue of its topic. `gone`: it was
+// withdrawn, refused or forwarded. After all but wait_memory it is off the ingress.
+shard::take_status shard::take(staged_record& staged, served_by turn, time_point now) {
+    using state = staged_record::state;
+    if (staged.current_state() == state::withdrawn) {
+        leave_queues(staged);
+        settle_route(staged);
+        staged.drop_reference();
+        return take_status::gone;
+    }
+    const bool is_accepted = staged.current_state() == state::accepted;
+    if (phase_ == phase::aborting || (phase_ == phase::closing && !is_accepted)) {
+        refuse(staged, errc::closed, shared_text("the producer is closed"));
+        return take_status::gone;
+    }
+    shard_topic& to = add_topic(staged.topic);
+    const auto wait_for_topic = [&] {
+        if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
+        if (!staged.waits_for_topic()) to.waiters.push_back(staged);
+        return take_status::wait_topic;
+    };
+    if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) {
+        if (const error_code hopeless = to.hopeless_error()) {
+            refuse(staged, hopeless, hopeless_text(to));
+            return take_status::gone;
+        }
+        want(to, now);
+        return wait_for_topic();
+    }
+    const record_parts parts = staged.parts();
+    if (staged.is_routed && staged.partition == any_partition && parts.key.is_null() && staged.home != index_) {
+        forward(staged, core_.at(staged.home));  // the thread's own home shard chooses
+        return take_status::gone;
+    }
+    const placement placed = place(to, staged.partition, parts.key);
+    if (placed.status == send_status::wait_topic) {
+        core_.want_update(*this);
+        return wait_for_topic();
+    }
+    if (placed.status == send_status::elsewhere) {
+        staged.partition = placed.partition;
+        forward(staged, core_.at(to.entry->owner_of(placed.partition, core_.shard_count())));
+        return take_status::gone;
+    }
+    if (const error_code too_large = check_size(staged.content_size())) {
+        refuse(staged, too_large, size_text(to.name(), staged.content_size()));
+        return take_status::gone;
+    }
+    const auto wait_for_memory = [&] {
+        if (staged.waits_for_topic()) {
+            staged.list_hook<topic_waiter>::unlink();
+            retried_.push_back(staged);
+        }
+        return take_status::wait_memory;
+    };
+    if (turn != served_by::memory && pool_.has_waiters()) return wait_for_memory();
+    // Whether it is withdrawn is decided once, and then it goes in: so the memory must be there before.
+    if (!is_accepted && pool_.free_chunks() < accumulator_.chunks_needed(staged.content_size())) return wait_for_memory();
+    if (!is_accepted && !staged.try_decide(state::accepted)) return take(staged, turn, now);  // withdrawn just now
+
+    record_parts timed = parts;
+    if (timed.timestamp == time_of_send) timed.timestamp = static_cast<std::int64_t>(loop_.wall_now());
+    staged.timestamp = timed.timestamp;
+    std::int32_t partition = placed.partition;
+    const shard_accumulator::appended done = append(to, partition, timed, staged.content_size());
+    if (done.result == nullptr) return wait_for_memory();
+    leave_queues(staged);
+    settle_route(staged);
+    staged.free_bytes();
+    give_back_credit(staged);
+    if (!is_accepted) staged.event.set(staged_record::decided, &loop_);
+    note_appended(staged, done);
+    return take_status::appended;
+}
+
+// The delivery, if somebody still holds it, waits in the batch's result block.
+void shard::note_appended(staged_record& staged, const shard_accumulator::appended& done) {
+    if (staged.is_caller_gone()) {
+        done.result->note_dropped();
+        done.result->drop_reference();
+        staged.drop_reference();
+        return;
+    }
+    staged.block = done.result;
+    staged.topic_name = done.result->topic();
+    staged.index = done.index;
+    staged.completion::index = done.index;
+    done.result->wait(staged);
+}
+
+void shard::refuse(staged_record& staged, error_code why, shared_text text) {
+    leave_queues(staged);
+    settle_route(staged);
+    give_back_credit(staged);
+    staged.free_bytes();
+    if (staged.try_decide(staged_record::state::refused)) {
+        staged.error = why;
+        staged.message = std::move(text);
+        staged.event.set(staged_record::decided, &loop_);
+    } else if (staged.current_state() == staged_record::state::accepted) {
+        staged.result.error = why;
+        staged.result.message = std::move(text);
+        staged.event.set(staged_record::finished, &loop_);
+    }
+    staged.drop_reference();
+}
+
+bool shard::serve_staged(staged_record& staged, time_point now) {
+    const take_status status = take(staged, served_by::topic, now);
+    if (status == take_status::wait_memory && !ingress_waiter_.waits_for_memory()) pool_.wait(ingress_waiter_);
+    return status != take_status::wait_topic;
+}
+
+// To the shard that owns the partition, with its credit: what is accepted stays accepted.
+void shard::forward(staged_record& staged, shard& owner) {
+    leave_queues(staged);
+    give_back_credit(staged);
+    if (staged.current_state() == staged_record::state::accepted) {
+        owner.credit_.fetch_sub(static_cast<std::int64_t>(staged.size_bytes()), std::memory_order_relaxed);
+        staged.paid_credit = staged.size_bytes();
+    }
+    std::shared_ptr<topic_entry> routed_by = staged.is_routed ? staged.topic : nullptr;
+    staged.is_routed = false;
+    if (!owner.push(staged)) {
+        refuse(staged, errc::closed, shared_text("the producer is closed"));
+    }
+    if (routed_by != nullptr) routed_by->routed_count.fetch_sub(1, std::memory_order_release);
+}
+
+// A record that came through the home shard is on its way to a batch, or has ended: what its thread sends next may go
+// directly, and does not overtake it.
+void shard::settle_route(staged_record& staged) noexcept {
+    if (!std::exchange(staged.is_routed, false)) return;
+    staged.topic->routed_count.fetch_sub(1, std::memory_order_release);
+}
+
+// ---- credit: memory of the pool, lent to those who push, a little more each time somebody came without
+
+void shard::lend_credit() noexcept {
+    const std::uint32_t most = pool_.capacity_chunks() / 4;
+    if (credit_chunks_ >= most || pool_.has_waiters()) return;
+    const std::uint32_t step = std::min(std::max<std::uint32_t>(most / 8, 1), most - credit_chunks_);
+    if (!pool_.try_reserve(step)) return;
+    credit_chunks_ += step;
+    credit_.fetch_add(std::int64_t{step} * pool_.chunk_size_bytes(), std::memory_order_relaxed);
+}
+
+void shard::give_back_credit(staged_record& staged) noexcept {
+    const std::size_t paid = std::exchange(staged.paid_credit, 0);
+    if (paid != 0) credit_.fetch_add(static_cast<std::int64_t>(paid), std::memory_order_relaxed);
+}
+
+void shard::on_staged_deadline(staged_record& staged) {
+    const duration waited = loop_.now() - staged.started;
+    shard_topic& to = add_topic(staged.topic);
+    const bool waits_for_topic = staged.waits_for_topic();
+    const error_code why = staged.has_call_deadline ? errc::call_timeout
+                           : waits_for_topic        ? errc::metadata_timeout
+                                                    : errc::memory_timeout;
+    refuse(staged, why,
+           waits_for_topic ? metadata_text(to, staged.partition, waited) : memory_text(staged.content_size(), waited));
+}
+
+}  // namespace sluice
