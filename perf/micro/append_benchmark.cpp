@@ -1,0 +1,150 @@
+// What a record costs its caller: from send() to its place in an open batch.
+#include <benchmark/benchmark.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <string>
+#include <thread>
+
+#include "loop/event_loop.hpp"
+#include "micro/allocation_count.hpp"
+#include "micro/instant_reactor.hpp"
+#include "producer/create.hpp"
+#include "sluice/producer.hpp"
+#include "sluice/wait.hpp"
+
+namespace sluice::perf {
+namespace {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+
+constexpr int sends_per_turn = 1000;
+
+producer_config config_of() {
+    producer_config config;
+    config.bootstrap_servers = "127.0.0.1:9092";
+    config.acks = acks::none;  // the instant broker frees the memory by taking the bytes
+    config.seed = 1;
+    return config;
+}
+
+struct bench {
+    explicit bench(std::int32_t partitions)
+        : on(std::make_unique<event_loop>(std::make_unique<instant_reactor>("bench", partitions), logger())) {}
+
+    template <class Body>
+    void run(Body body) {
+        asio::co_spawn(on, std::move(body), [](std::exception_ptr error) {
+            if (error) std::rethrow_exception(error);
+        });
+        on.run();
+    }
+    loop on;
+};
+
+// Times `sends` of 1000 records a turn, and counts their allocations; what the turn itself costs is left out.
+template <class Send>
+void own_core(benchmark::State& state, std::int32_t partitions, Send send) {
+    bench bench(partitions);
+    std::uint64_t allocations = 0;
+    std::uint64_t records = 0;
+    bench.run([&]() -> asio::awaitable<void> {
+        producer_config config = config_of();
+        std::vector<event_loop*> loops{&bench.on.events()};  // named: g++ 12 and braced lists in co_await
+        producer to = co_await create_with(std::move(loops), std::move(config), make_system_resolver);
+        const topic handle = to.topic("bench");
+        const std::string value(100, 'v');
+        record warm(handle, value);
+        for (int i = 0; i < 100000; ++i) co_await to.send(warm);
+        co_await to.flush();
+        while (state.KeepRunningBatch(sends_per_turn)) {
+            const std::uint64_t before = allocation_count.load(std::memory_order_relaxed);
+            const auto started = clock::now();
+            co_await send(to, handle, value);
+            state.SetIterationTime(std::chrono::duration<double>(clock::now() - started).count());
+            allocations += allocation_count.load(std::memory_order_relaxed) - before;
+            records += sends_per_turn;
+            co_await asio::post(bench.on.get_executor(), asio::use_awaitable);
+            co_await to.flush();  // the turn, and its memory back
+        }
+        co_await to.close();
+    });
+    state.counters["allocations"] = static_cast<double>(allocations) / static_cast<double>(records);
+}
+
+void try_send_own_core(benchmark::State& state) {
+    own_core(state, static_cast<std::int32_t>(state.range(0)),
+             [](producer& to, const topic& handle, const std::string& value) -> asio::awaitable<void> {
+                 for (int i = 0; i < sends_per_turn; ++i) {
+                     auto accepted = to.try_send(record(handle, value));
+                     benchmark::DoNotOptimize(accepted);
+                 }
+                 co_return;
+             });
+}
+BENCHMARK(try_send_own_core)->Arg(1)->Arg(12)->UseManualTime();
+
+void co_await_send_own_core(benchmark::State& state) {
+    own_core(state, static_cast<std::int32_t>(state.range(0)),
+             [](producer& to, const topic& handle, const std::string& value) -> asio::awaitable<void> {
+                 for (int i = 0; i < sends_per_turn; ++i) {
+                     delivery accepted = co_await to.send(record(handle, value));
+                     benchmark::DoNotOptimize(accepted);
+                 }
+             });
+}
+BENCHMARK(co_await_send_own_core)->Arg(12)->UseManualTime();
+
+void try_send_own_core_with_key(benchmark::State& state) {
+    own_core(state, 12, [](producer& to, const topic& handle, const std::string& value) -> asio::awaitable<void> {
+        char key[17] = "customer-0000000";
+        for (int i = 0; i < sends_per_turn; ++i) {
+            key[15] = static_cast<char>('0' + i % 10);
+            key[14] = static_cast<char>('0' + i / 10 % 10);
+            auto accepted = to.try_send(record(handle, std::string_view(key, 16), value));
+            benchmark::DoNotOptimize(accepted);
+        }
+        co_return;
+    });
+}
+BENCHMARK(try_send_own_core_with_key)->UseManualTime();
+
+void try_send_own_core_by_name(benchmark::State& state) {
+    own_core(state, 12, [](producer& to, const topic&, const std::string& value) -> asio::awaitable<void> {
+        for (int i = 0; i < sends_per_turn; ++i) {
+            auto accepted = to.try_send(record("bench", value));
+            benchmark::DoNotOptimize(accepted);
+        }
+        co_return;
+    });
+}
+BENCHMARK(try_send_own_core_by_name)->UseManualTime();
+
+// From a thread of its own, at load: the loop on another thread takes the records over meanwhile.
+void staged_send_other_thread(benchmark::State& state) {
+    bench bench(12);
+    auto work = asio::require(bench.on.get_executor(), asio::execution::outstanding_work.tracked);
+    std::thread runner([&] { bench.on.run(); });
+    {
+        producer to = wait(create_with({&bench.on.events()}, config_of(), make_system_resolver));
+        const topic handle = to.topic("bench");
+        const std::string value(100, 'v');
+        for (int i = 0; i < 100000; ++i) wait(to.send(record(handle, value)));
+        for (auto _ : state) {
+            send_operation sending = to.send(record(handle, value));
+            if (!sending.poll()) {
+                blocking waiting(std::move(sending));
+                waiting.wait();
+            }
+        }
+        wait(to.close());
+    }
+    work = bench.on.get_executor();
+    bench.on.stop();
+    runner.join();
+}
+BENCHMARK(staged_send_other_thread)->UseRealTime();
+
+}  // namespace
+}  // namespace sluice::perf

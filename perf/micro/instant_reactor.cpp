@@ -1,0 +1,126 @@
+#include "micro/instant_reactor.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "wire/api/api_versions.hpp"
+#include "wire/api/metadata.hpp"
+#include "wire/frame.hpp"
+
+namespace sluice::perf {
+namespace {
+
+void finish(io_operation& operation, int result, completion_list& completed, std::size_t& count) {
+    operation.result = result;
+    completed.push(operation);
+    ++count;
+}
+
+}  // namespace
+
+result<socket_id> instant_reactor::open(int, const socket_options&) {
+    peers_[next_id_];
+    return socket_id{next_id_++};
+}
+
+void instant_reactor::close(socket_id socket) noexcept { peers_.erase(static_cast<std::int32_t>(socket)); }
+
+void instant_reactor::connect(socket_id, connect_operation& operation) noexcept {
+    operation.is_pending = true;
+    finish(operation, 0, completed_, completed_count_);
+}
+
+void instant_reactor::send(socket_id socket, send_operation_base& operation) noexcept {
+    operation.is_pending = true;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < operation.message.msg_iovlen; ++i) size += operation.message.msg_iov[i].iov_len;
+    sent_bytes_ += size;
+    finish(operation, static_cast<int>(size), completed_, completed_count_);
+    peer& to = peers_[static_cast<std::int32_t>(socket)];
+    // Produce wants no answer; only small requests are looked at.
+    if (size > 1024) return;
+    for (std::size_t i = 0; i < operation.message.msg_iovlen; ++i) {
+        const auto* start = static_cast<const std::byte*>(operation.message.msg_iov[i].iov_base);
+        to.asked.insert(to.asked.end(), start, start + operation.message.msg_iov[i].iov_len);
+    }
+    answer(to);
+}
+
+void instant_reactor::answer(peer& from) {
+    wire::writer out;
+    wire::reader in(bytes(from.asked).subspan(wire::frame_prefix_size));
+    const wire::request_header header = wire::read_request_header(in);
+    error_code error;
+    if (header.api_key == static_cast<std::int16_t>(wire::api_key::api_versions)) {
+        wire::api_versions_response body;
+        for (const wire::api& each : wire::apis) {
+            body.api_keys.push_back({static_cast<std::int16_t>(each.key), each.versions.min, each.versions.max});
+        }
+        error = wire::write_response(out, body, header.version, header.correlation_id);
+    } else if (header.api_key == static_cast<std::int16_t>(wire::api_key::metadata)) {
+        wire::metadata_response body;
+        body.brokers.push_back({1, "127.0.0.1", 9092, std::nullopt});
+        auto& topic = body.topics.emplace_back();
+        topic.name = topic_;
+        topic.topic_id.octets[0] = std::byte{1};
+        for (std::int32_t i = 0; i < partition_count_; ++i) {
+            auto& partition = topic.partitions.emplace_back();
+            partition.partition_index = i;
+            partition.leader_id = 1;
+            partition.leader_epoch = 0;
+        }
+        error = wire::write_response(out, body, header.version, header.correlation_id);
+    }
+    static_cast<void>(error);
+    from.asked.clear();
+    const std::vector<std::byte> gathered = out.gathered();
+    from.answer.insert(from.answer.end(), gathered.begin(), gathered.end());
+    deliver(from);
+}
+
+void instant_reactor::deliver(peer& to) {
+    if (to.receiving == nullptr || to.answer.empty()) return;
+    const std::size_t size = std::min(to.answer.size(), to.receiving->buffer.size());
+    std::memcpy(to.receiving->buffer.data(), to.answer.data(), size);
+    to.answer.erase(to.answer.begin(), to.answer.begin() + static_cast<std::ptrdiff_t>(size));
+    finish(*std::exchange(to.receiving, nullptr), static_cast<int>(size), completed_, completed_count_);
+}
+
+void instant_reactor::receive(socket_id socket, receive_operation& operation) noexcept {
+    operation.is_pending = true;
+    peer& from = peers_[static_cast<std::int32_t>(socket)];
+    from.receiving = &operation;
+    deliver(from);
+}
+
+void instant_reactor::cancel(io_operation& operation) noexcept {
+    for (auto& [id, each] : peers_) {
+        static_cast<void>(id);
+        if (each.receiving == &operation) {
+            finish(*std::exchange(each.receiving, nullptr), -ECANCELED, completed_, completed_count_);
+        }
+    }
+}
+
+std::size_t instant_reactor::pending_count() const noexcept {
+    std::size_t count = completed_count_;
+    for (const auto& [id, each] : peers_) {
+        static_cast<void>(id);
+        count += each.receiving != nullptr ? 1 : 0;
+    }
+    return count;
+}
+
+void instant_reactor::submit_and_wait(time_point deadline, completion_list& completed) noexcept {
+    while (completed_.empty() && !is_rung_.load() && now() < deadline) {}
+    is_rung_.store(false);
+    completed_count_ = 0;
+    while (io_operation* each = completed_.pop()) completed.push(*each);
+}
+
+wall_time instant_reactor::wall_now() const noexcept {
+    return wall_time{
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
+}
+
+}  // namespace sluice::perf
