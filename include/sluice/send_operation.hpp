@@ -14,6 +14,8 @@ namespace sluice {
 class local_send;
 class producer_core;
 class shard;
+enum class send_status : std::uint8_t;
+enum class served_by : std::uint8_t;
 
 // What producer::send() gives. Completes when the record is accepted, with its delivery.
 //
@@ -34,9 +36,14 @@ public:
 
     send_operation(producer_core* core, const record& sent, time_point deadline) noexcept
         : core_(core), record_(sent), deadline_(deadline) {}
-    send_operation(send_operation&& other) noexcept;
+    send_operation(send_operation&& other) noexcept
+        : core_(other.core_), record_(other.record_), deadline_(other.deadline_), is_detached_(other.is_detached_) {
+        if (other.state_ != state::idle || other.owned_ != nullptr) [[unlikely]] take_over(other);
+    }
     send_operation& operator=(send_operation&& other) noexcept;
-    ~send_operation();
+    ~send_operation() {
+        if (staged_ != nullptr || has_local_) [[unlikely]] withdraw();
+    }
 
     bool poll();
     error_code error() const noexcept { return error_; }
@@ -69,6 +76,8 @@ private:
         accepted_ = std::move(accepted);
     }
     void withdraw() noexcept;
+    void take_over(send_operation& other) noexcept;
+    send_status try_accept(shard& at, served_by turn);
     bool finish_staged();
     // Another shard owns the partition; called by the local_send, which ends here.
     void move_elsewhere(completion& done);
@@ -79,7 +88,7 @@ private:
     record record_;
     time_point deadline_;  // of this call; max(): max.block.ms alone
     state state_ = state::idle;
-    std::uint8_t wait_status_ = 0;  // shard::send_status, between poll() and start()
+    send_status wait_status_{};  // between poll() and start()
     bool has_local_ = false;
     bool is_detached_ = false;
     bool is_placed_ = false;    // the partition is chosen; another shard owns it

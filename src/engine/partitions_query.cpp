@@ -13,12 +13,19 @@ public:
 
     void start(time_point now) {
         started_ = now;
-        if (serve_topic(now)) return;
+        if (try_answer()) return;
         topic_.waiters.push_back(*this);
         home_.loop().set_timer(deadline_, after(now, home_.core().config().max_block));
     }
 
-    bool serve_topic(time_point) override {
+    void serve_topic(time_point) override {
+        if (try_answer()) return;  // and gone
+        list_hook<topic_waiter>::unlink();
+        topic_.waiters.push_back(*this);
+    }
+
+private:
+    bool try_answer() {
         const error_code hopeless = topic_.hopeless_error();
         if (!topic_.is_known() && !hopeless && !home_.is_ending()) return false;
         if (topic_.is_known()) {
@@ -31,7 +38,6 @@ public:
         return true;
     }
 
-private:
     struct deadline_timer : timer {
         explicit deadline_timer(partitions_query& of_) noexcept : timer(&expire), of(of_) {}
         static void expire(timer& due) noexcept {

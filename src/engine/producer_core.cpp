@@ -117,12 +117,8 @@ void producer_core::finish_start(error_code why, const std::string& text) {
 
 // ---- any thread
 
-error_code producer_core::validate(const record& checked) const noexcept {
-    const topic_entry* handle = checked.topic.entry();
-    const bool has_topic = handle != nullptr ? handle->of == this : !checked.topic.is_empty();
-    if (!has_topic || checked.partition < any_partition || checked.timestamp < time_of_send) return errc::invalid_record;
-    if (handle == nullptr && checked.topic.name().size() > topic_name_size_max) return errc::invalid_record;
-    return {};
+bool producer_core::is_valid_name(std::string_view topic) noexcept {
+    return !topic.empty() && topic.size() <= topic_name_size_max;
 }
 
 std::string producer_core::why_invalid(const record& checked) const {
@@ -173,7 +169,7 @@ producer_core::route producer_core::find_route(topic_entry& topic, const record&
 void producer_core::stage(send_operation& sent) {
     const record& wanted = sent.record_;
     if (!is_open()) return sent.fail(errc::closed, shared_text("the producer is closed"));
-    if (const error_code invalid = validate(wanted)) return sent.fail(invalid, shared_text(why_invalid(wanted)));
+    if (!is_valid(wanted)) return sent.fail(errc::invalid_record, shared_text(why_invalid(wanted)));
     const std::shared_ptr<topic_entry> topic = entry_of(wanted);
     const route to = find_route(*topic, wanted, sent.is_placed_);
     record_parts parts;
@@ -209,7 +205,7 @@ void producer_core::stage(send_operation& sent) {
 
 result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_open()) return errc::closed;
-    if (const error_code invalid = validate(sent)) return invalid;
+    if (!is_valid(sent)) return errc::invalid_record;
     const std::shared_ptr<topic_entry> topic = entry_of(sent);
     const route to = find_route(*topic, sent, is_placed);
     record_parts parts;
@@ -237,16 +233,19 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     return has_credit ? errc::closed : errc::would_block;
 }
 
-result<delivery> producer_core::try_send_here(send_operation& attempt) {
-    switch (here()->try_send(attempt, shard::served_by::nobody)) {
-        case shard::send_status::done: break;
-        case shard::send_status::elsewhere: return try_stage(attempt.record_, true);
-        case shard::send_status::wait_topic:
-        case shard::send_status::wait_memory:
-        case shard::send_status::wait_turn: return errc::would_block;
+result<delivery> producer_core::try_send_at(shard& at, const record& sent) {
+    delivery accepted;
+    shard::refusal why;
+    switch (at.try_accept(sent, served_by::nobody, accepted, why)) {
+        case send_status::accepted: return accepted;
+        case send_status::refused: return why.error;
+        case send_status::elsewhere: {
+            record placed = sent;
+            placed.partition = why.partition;
+            return try_stage(placed, true);
+        }
+        default: return errc::would_block;
     }
-    if (attempt.error()) return attempt.error();
-    return attempt.take();
 }
 
 // Runs `act` on every shard, with a function to call there when it is done; then `done`, on the last of them.

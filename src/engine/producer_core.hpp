@@ -65,7 +65,7 @@ public:
     std::shared_ptr<topic_entry> entry_for(std::string_view name) { return registry_.find_or_add(name); }
     topic handle_for(std::string_view name) { return topic_access::handle(entry_for(name)); }
     // On a shard's loop: as send(), but what would have to wait is not begun.
-    result<delivery> try_send_here(send_operation& attempt);
+    result<delivery> try_send_at(shard& at, const record& sent);
     // Copies the record and pushes it to the shard that owns its partition, or to the one that finds out which. Accepted at
     // once where the ingress has credit; else `sent` waits for its staged record.
     void stage(send_operation& sent);
@@ -76,7 +76,12 @@ public:
     // The handle is gone: abort, and let the shards end by themselves.
     void abandon();
 
-    error_code validate(const record& checked) const noexcept;
+    bool is_valid(const record& checked) const noexcept {
+        const topic_entry* handle = checked.topic.entry();
+        if (checked.partition < any_partition || checked.timestamp < time_of_send) return false;
+        return handle != nullptr ? handle->of == this : is_valid_name(checked.topic.name());
+    }
+    static bool is_valid_name(std::string_view topic) noexcept;
     std::string why_invalid(const record& checked) const;
     // What the last lost connection was about, for time-out texts.
     void set_connection_trouble(const std::string& text);

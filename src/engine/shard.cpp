@@ -37,7 +37,7 @@ shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::si
     : core_(core), loop_(loop), index_(index), randomness_(seed), log_(core.log()),
       pool_(memory_bytes, chunk_size_for(core.config().batch_size, memory_bytes)),
       accumulator_(limits_of(core.config()), pool_), sender_(core.sending(), accumulator_, randomness_.next()),
-      names_(std::move(names)) {
+      names_(std::move(names)), batch_size_(static_cast<std::uint32_t>(core.config().batch_size)) {
     const std::size_t overhead = batch_size_upper_bound(0);
     const auto request_max = static_cast<std::size_t>(core.config().max_request_size);
     content_size_max_ = std::min(request_max - std::min(request_max, overhead),
@@ -96,7 +96,8 @@ void shard::serve(time_point now) {
     yielded.splice(yielded.end(), yielded_);
     while (!yielded.empty()) {
         topic_waiter& next = yielded.front();
-        if (!next.serve_topic(now)) break;  // never: it goes on, or waits for something else
+        next.serve_topic(now);
+        ensure(yielded.empty() || &yielded.front() != &next);
     }
     pool_.serve(now);
 }
@@ -165,6 +166,7 @@ void shard::look_up(shard_topic& topic) {
     }
     topic.queues.partition_count = topic.partition_count();
     topic.sticky.forget();
+    topic.sticky_queue = nullptr;
     choose_candidates(topic);
 }
 
@@ -191,18 +193,17 @@ void shard::want_for_others(const std::shared_ptr<topic_entry>& topic) {
 }
 
 void shard::serve_topic_waiters(shard_topic& topic, time_point now) {
-    if (topic.waiters.empty()) return;
+    if (topic.waiters.empty() && topic.partition_waiters.empty()) return;
     list_of<topic_waiter, topic_waiter> waiting;
+    waiting.splice(waiting.end(), topic.partition_waiters);
     waiting.splice(waiting.end(), topic.waiters);
-    bool is_still_wanted = false;
+    // Each leaves the list, for good or to wait again; in order.
     while (!waiting.empty()) {
         topic_waiter& next = waiting.front();
-        if (next.serve_topic(now)) continue;  // off the list
-        is_still_wanted = true;
-        waiting.pop_front();
-        topic.waiters.push_back(next);
+        next.serve_topic(now);
+        ensure(waiting.empty() || &waiting.front() != &next);
     }
-    if (is_still_wanted) core_.want_update(*this);
+    if (!topic.waiters.empty() || !topic.partition_waiters.empty()) core_.want_update(*this);
 }
 
 // ---- connections

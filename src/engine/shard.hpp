@@ -4,7 +4,7 @@
 //   turn       on_time: linger, time-outs, backoff  ->  serve: memory  ->  drain: batches become requests
 //   I/O        connections call back: ready, closed, answers
 //
-// A caller on this loop sends without a lock or an atomic: try_send() appends to the open batch and returns. Results gather
+// A caller on this loop sends without a lock or an atomic: try_accept() appends to the open batch and returns. Results gather
 // in the accumulator, and their waiters are moved to the loop at one point of the turn, so that no coroutine is resumed
 // inside of anything here.
 //
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "accumulator/shard_accumulator.hpp"
+#include "engine/send_status.hpp"
 #include "engine/shard_topic.hpp"
 #include "engine/staged_record.hpp"
 #include "loop/event_loop.hpp"
@@ -55,12 +56,13 @@ public:
     producer_core& core() noexcept { return core_; }
 
     // ---- callers on this loop
-    enum class send_status { done, wait_topic, wait_memory, wait_turn, elsewhere };
-    // Whose turn it is: a newcomer's, or that of the first who waited for something, who overtakes nobody.
-    enum class served_by { nobody, topic, memory, turn };
-    // Accepts or refuses `sent` (done), or says what it would have to wait for; `elsewhere`: another shard owns the
-    // partition, which is put into the record.
-    send_status try_send(send_operation& sent, served_by turn);
+    struct refusal {
+        error_code error;                        // of a refused record
+        shared_text message;
+        std::int32_t partition = any_partition;  // of one that goes elsewhere, if it is chosen
+    };
+    // Accepts the record, or says what it would have to wait for, or why it is refused. `accepted` must be empty.
+    send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why);
     shard_topic& topic(const topic_ref& named);
 
     // ---- any thread
@@ -151,16 +153,22 @@ private:
 
     // ---- records in (shard_send.cpp)
     struct placement {
-        send_status status = send_status::done;
-        error_code error;
+        send_status status = send_status::accepted;
         std::int32_t partition = any_partition;  // any: sticky
     };
     placement place(shard_topic& topic, std::int32_t wanted, const bytes_view& key);
-    error_code check_size(std::size_t content_size) const noexcept;
+    error_code check_size(std::size_t content_size) const noexcept {
+        return content_size > content_size_max_ ? error_code(errc::record_too_large) : error_code();
+    }
+    static send_status refuse_send(refusal& why, error_code error, shared_text text);
     shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
                                        std::size_t content_size);
+    shard_accumulator::appended append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
+                                              std::size_t content_size);
+    shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
+                                              std::size_t content_size);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
-    bool is_turn_spent() noexcept;
+    bool is_turn_spent() const noexcept;
     void want(shard_topic& topic, time_point now);
     shared_text memory_text(std::size_t size_bytes, duration waited) const;
     shared_text size_text(std::string_view topic, std::size_t content_size) const;
@@ -169,7 +177,7 @@ private:
     void receive_staged(time_point now);
     void run_ingress(time_point now, std::size_t budget_bytes);
     take_status take(staged_record& staged, served_by turn, time_point now);
-    bool serve_staged(staged_record& staged, time_point now);
+    void serve_staged(staged_record& staged, time_point now);
     void note_appended(staged_record& staged, const shard_accumulator::appended& done);
     void accept(staged_record& staged) noexcept;
     void refuse(staged_record& staged, error_code why, shared_text text);
@@ -228,6 +236,7 @@ private:
     by_name<shard_topic*> topics_by_name_;
 
     // Fairness: what callers may append before the loop gets its turn (design §4).
+    std::uint32_t batch_size_;
     std::size_t content_size_max_;  // of a record: max.request.size, and what the pool could ever lend
     std::size_t turn_bytes_ = 0;
     std::uint32_t turn_sends_ = 0;
@@ -272,10 +281,10 @@ private:
 // A caller on the shard's loop that waits for its topic, for memory, or for the next turn; inside its send_operation.
 class local_send final : public topic_waiter, public memory_waiter {
 public:
-    local_send(shard& at, send_operation& sent, completion& done, shard::send_status why);
+    local_send(shard& at, send_operation& sent, completion& done, send_status why);
     ~local_send() = default;
 
-    bool serve_topic(time_point now) override;
+    void serve_topic(time_point now) override;
     bool serve_memory(time_point now) override;
     // Completes it with an error, off every queue.
     void fail(error_code why, shared_text text);
@@ -288,8 +297,8 @@ private:
         static void expire(timer& due) noexcept;
         local_send& self;
     };
-    void wait_for(shard::send_status why);
-    bool serve(shard::served_by turn);
+    void wait_for(send_status why);
+    bool serve(served_by turn);
     void finish() noexcept;
     void leave_queues() noexcept;
 

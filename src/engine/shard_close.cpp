@@ -84,7 +84,10 @@ void shard::for_each_local_waiter(const std::function<void(local_send&)>& act) {
             if (auto* local = dynamic_cast<local_send*>(&each)) waiting.push_back(local);
         }
     };
-    for (const auto& topic : topics_) add(topic->waiters);
+    for (const auto& topic : topics_) {
+        add(topic->waiters);
+        add(topic->partition_waiters);
+    }
     add(yielded_);
     pool_.for_each_waiter([&](memory_waiter& each) {
         if (auto* local = dynamic_cast<local_send*>(&each)) waiting.push_back(local);
@@ -99,8 +102,10 @@ void shard::refuse_staged() {
     while (staged_record* head = ingress_head()) take(*head, served_by::memory, now);
     std::vector<staged_record*> waiting;
     for (const auto& topic : topics_) {
-        for (topic_waiter& each : topic->waiters) {
-            if (auto* staged = dynamic_cast<staged_record*>(&each)) waiting.push_back(staged);
+        for (auto* list : {&topic->waiters, &topic->partition_waiters}) {
+            for (topic_waiter& each : *list) {
+                if (auto* staged = dynamic_cast<staged_record*>(&each)) waiting.push_back(staged);
+            }
         }
     }
     for (staged_record* each : waiting) take(*each, served_by::topic, now);

@@ -98,9 +98,10 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
         return take_status::gone;
     }
     shard_topic& to = add_topic(staged.topic);
-    const auto wait_for_topic = [&] {
+    const auto wait_in = [&](auto& waiters) {
         if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
-        if (!staged.waits_for_topic()) to.waiters.push_back(staged);
+        if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
+        waiters.push_back(staged);
         return take_status::wait_topic;
     };
     if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) {
@@ -109,7 +110,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
             return take_status::gone;
         }
         want(to, now);
-        return wait_for_topic();
+        return wait_in(to.waiters);
     }
     const record_parts parts = staged.parts();
     if (staged.is_routed && staged.partition == any_partition && parts.key.is_null() && staged.home != index_) {
@@ -119,7 +120,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     const placement placed = place(to, staged.partition, parts.key);
     if (placed.status == send_status::wait_topic) {
         core_.want_update(*this);
-        return wait_for_topic();
+        return wait_in(to.partition_waiters);
     }
     if (placed.status == send_status::elsewhere) {
         staged.partition = placed.partition;
@@ -189,10 +190,9 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     staged.drop_reference();
 }
 
-bool shard::serve_staged(staged_record& staged, time_point now) {
+void shard::serve_staged(staged_record& staged, time_point now) {
     const take_status status = take(staged, served_by::topic, now);
     if (status == take_status::wait_memory && !ingress_waiter_.waits_for_memory()) pool_.wait(ingress_waiter_);
-    return status != take_status::wait_topic;
 }
 
 // To the shard that owns the partition, with its credit: what is accepted stays accepted.

@@ -68,14 +68,16 @@ partition_queue& shard::queue(shard_topic& topic, std::int32_t partition) {
 shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const bytes_view& key) {
     placement made;
     const std::int32_t count = topic.partition_count();
+    if (wanted == any_partition && key.is_null() && topic.is_sticky_local && count != 0) [[likely]] return made;
     if (wanted >= count || count == 0) {
         made.status = send_status::wait_topic;
         return made;
     }
-    made.partition = wanted;
-    if (wanted == any_partition && !key.is_null()) made.partition = partition_of_key(key.span(), count);
-    if (made.partition == any_partition) {
-        if (topic.is_sticky_local) return made;
+    if (wanted != any_partition) {
+        made.partition = wanted;
+    } else if (!key.is_null()) {
+        made.partition = partition_of_key(key.span(), count);
+    } else {
         made.partition = topic.sticky.current(topic.candidates(), randomness_);
     }
     const std::uint32_t owner = topic.entry->owner_of(made.partition, core_.shard_count());
@@ -83,79 +85,83 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
     return made;
 }
 
-error_code shard::check_size(std::size_t content_size) const noexcept {
-    if (content_size > content_size_max_) return errc::record_too_large;
-    return {};
-}
-
 // `partition` comes back chosen where it was open. No result: memory is missing.
 shard_accumulator::appended shard::append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
                                           std::size_t content_size) {
-    const time_point now = loop_.now();
-    if (partition != any_partition) {
-        partition_queue& to = queue(topic, partition);
-        const shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
-        if (done.result != nullptr) [[likely]] return done;
-        want(topic, now);
-        return accumulator_.append_to_new(to, parts, content_size, now);
-    }
-    const auto batch_size = static_cast<std::uint32_t>(core_.config().batch_size);
+    if (partition == any_partition) return append_sticky(topic, partition, parts, content_size);
+    partition_queue& to = queue(topic, partition);
+    const shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
+    if (done.result != nullptr) [[likely]] return done;
+    return append_to_new(topic, to, parts, content_size);
+}
+
+shard_accumulator::appended shard::append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
+                                                 std::size_t content_size) {
+    want(topic, loop_.now());  // it is in use
+    return accumulator_.append_to_new(to, parts, content_size, loop_.now());
+}
+
+shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_t& partition,
+                                                 const record_parts& parts, std::size_t content_size) {
     for (;;) {
-        const std::int32_t chosen = topic.sticky.current(topic.candidates(), randomness_);
-        partition_queue& to = queue(topic, chosen);
+        if (topic.sticky_queue == nullptr) [[unlikely]] {
+            topic.sticky_queue = &queue(topic, topic.sticky.current(topic.candidates(), randomness_));
+        }
+        partition_queue& to = *topic.sticky_queue;
         shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
-        if (done.result == nullptr) {
+        if (done.result == nullptr) [[unlikely]] {
             // The end of a batch is the moment to move on (PRT-12).
-            if (topic.sticky.on_appended(0, true, batch_size)) continue;
-            want(topic, now);
-            done = accumulator_.append_to_new(to, parts, content_size, now);
+            if (topic.sticky.on_appended(0, true, batch_size_)) {
+                topic.sticky_queue = nullptr;
+                continue;
+            }
+            done = append_to_new(topic, to, parts, content_size);
             if (done.result == nullptr) return done;
         }
-        topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size);
-        partition = chosen;
+        if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_)) topic.sticky_queue = nullptr;
+        partition = to.partition;
         return done;
     }
 }
 
 // Callers that never wait would keep the loop from sending: after some work it is the loop's turn.
-bool shard::is_turn_spent() noexcept { return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max; }
+bool shard::is_turn_spent() const noexcept { return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max; }
 
-shard::send_status shard::try_send(send_operation& sent, served_by turn) {
-    const record& wanted = sent.record_;
+send_status shard::refuse_send(refusal& why, error_code error, shared_text text) {
+    why.error = error;
+    why.message = std::move(text);
+    return send_status::refused;
+}
+
+send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why) {
     if (phase_ != phase::running || !core_.is_open()) [[unlikely]] {
-        sent.fail(errc::closed, shared_text("the producer is closed"));
-        return send_status::done;
+        return refuse_send(why, errc::closed, shared_text("the producer is closed"));
     }
-    if (const error_code invalid = core_.validate(wanted)) [[unlikely]] {
-        sent.fail(invalid, shared_text(core_.why_invalid(wanted)));
-        return send_status::done;
+    if (!core_.is_valid(wanted)) [[unlikely]] {
+        return refuse_send(why, errc::invalid_record, shared_text(core_.why_invalid(wanted)));
     }
-    shard_topic& to = topic(wanted.topic);
+    topic_entry* const handle = wanted.topic.entry();
+    shard_topic* const known = handle != nullptr ? handle->at_shard[index_] : nullptr;
+    shard_topic& to = known != nullptr ? *known : topic(wanted.topic);
     if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) [[unlikely]] {
-        if (const error_code hopeless = to.hopeless_error()) {
-            sent.fail(hopeless, hopeless_text(to));
-            return send_status::done;
-        }
+        if (const error_code hopeless = to.hopeless_error()) return refuse_send(why, hopeless, hopeless_text(to));
         want(to, loop_.now());
         return send_status::wait_topic;
     }
     const placement placed = place(to, wanted.partition, wanted.key);
-    if (placed.status == send_status::wait_topic) {
+    if (placed.status != send_status::accepted) [[unlikely]] {
+        why.partition = placed.partition;
+        if (placed.status == send_status::elsewhere) return placed.status;
         core_.want_update(*this);
-        return send_status::wait_topic;
-    }
-    if (placed.status == send_status::elsewhere) {
-        sent.record_.partition = placed.partition;
-        return send_status::elsewhere;
+        return send_status::wait_partition;
     }
     record_parts parts;
     parts.key = wanted.key;
     parts.value = wanted.value;
     parts.headers = wanted.headers;
     const std::size_t content_size = record_content_size(parts);
-    if (const error_code too_large = check_size(content_size)) [[unlikely]] {
-        sent.fail(too_large, size_text(to.name(), content_size));
-        return send_status::done;
+    if (content_size > content_size_max_) [[unlikely]] {
+        return refuse_send(why, errc::record_too_large, size_text(to.name(), content_size));
     }
     if (turn != served_by::memory && pool_.has_waiters()) [[unlikely]] return send_status::wait_memory;
     if (turn == served_by::nobody && is_turn_spent()) [[unlikely]] return send_status::wait_turn;
@@ -166,10 +172,10 @@ shard::send_status shard::try_send(send_operation& sent, served_by turn) {
     if (done.result == nullptr) [[unlikely]] return send_status::wait_memory;
     turn_bytes_ += content_size;
     ++turn_sends_;
-    sent.accept(delivery(*done.result, done.index, parts.timestamp,
-                         static_cast<std::int32_t>(wanted.key.size_or_minus_one()),
-                         static_cast<std::int32_t>(wanted.value.size_or_minus_one())));
-    return send_status::done;
+    new (&accepted) delivery(*done.result, done.index, parts.timestamp,
+                             static_cast<std::int32_t>(wanted.key.size_or_minus_one()),
+                             static_cast<std::int32_t>(wanted.value.size_or_minus_one()));
+    return send_status::accepted;
 }
 
 // ---- texts (MDW-6, MDW-7, BUF-9, SND-11)
@@ -212,21 +218,24 @@ shared_text shard::size_text(std::string_view topic, std::size_t content_size) c
 
 // ---- waiting on this loop
 
-local_send::local_send(shard& at, send_operation& sent, completion& done, shard::send_status why)
+local_send::local_send(shard& at, send_operation& sent, completion& done, send_status why)
     : shard_(at), sent_(sent), done_(done), started_(at.loop_.now()) {
     const time_point give_up_at = after(started_, shard_.core_.config().max_block);
     shard_.loop_.set_timer(deadline_, std::min(give_up_at, sent.deadline_));
     wait_for(why);
 }
 
-void local_send::wait_for(shard::send_status why) {
-    is_yielded_ = why == shard::send_status::wait_turn;
+void local_send::wait_for(send_status why) {
+    using enum send_status;
+    is_yielded_ = why == wait_turn;
     switch (why) {
-        case shard::send_status::wait_topic: shard_.topic(sent_.record_.topic).waiters.push_back(*this); return;
-        case shard::send_status::wait_memory: shard_.pool_.wait(*this); return;
-        case shard::send_status::wait_turn: shard_.yielded_.push_back(*this); return;
-        case shard::send_status::done:
-        case shard::send_status::elsewhere: break;
+        case wait_topic: shard_.topic(sent_.record_.topic).waiters.push_back(*this); return;
+        case wait_partition: shard_.topic(sent_.record_.topic).partition_waiters.push_back(*this); return;
+        case wait_memory: shard_.pool_.wait(*this); return;
+        case wait_turn: shard_.yielded_.push_back(*this); return;
+        case accepted:
+        case refused:
+        case elsewhere: break;
     }
     ensure(false);
 }
@@ -243,17 +252,16 @@ void local_send::finish() noexcept {
     shard_.loop_.post(done_);
 }
 
-bool local_send::serve(shard::served_by turn) {
-    const shard::send_status status = shard_.try_send(sent_, turn);
-    const shard::send_status waiting_for = turn == shard::served_by::memory ? shard::send_status::wait_memory
-                                                                             : shard::send_status::wait_topic;
-    if (status == waiting_for && turn != shard::served_by::turn) return false;
-    if (status == shard::send_status::done) {
+bool local_send::serve(served_by turn) {
+    using enum send_status;
+    const send_status status = sent_.try_accept(shard_, turn);
+    if (status == accepted || status == refused) {
         finish();
         return true;
     }
+    if (status == wait_memory && turn == served_by::memory) return false;
     leave_queues();
-    if (status == shard::send_status::elsewhere) {
+    if (status == elsewhere) {
         sent_.move_elsewhere(done_);  // ends this object
         return true;
     }
@@ -261,10 +269,8 @@ bool local_send::serve(shard::served_by turn) {
     return true;
 }
 
-bool local_send::serve_topic(time_point) {
-    return serve(is_yielded_ ? shard::served_by::turn : shard::served_by::topic);
-}
-bool local_send::serve_memory(time_point) { return serve(shard::served_by::memory); }
+void local_send::serve_topic(time_point) { serve(is_yielded_ ? served_by::turn : served_by::topic); }
+bool local_send::serve_memory(time_point) { return serve(served_by::memory); }
 
 void local_send::fail(error_code why, shared_text text) {
     sent_.fail(why, std::move(text));

@@ -18,8 +18,9 @@ namespace sluice {
 // Who waits until a topic, or a partition of it, is known. Unlinks itself when it is destroyed.
 class topic_waiter : public list_hook<topic_waiter> {
 public:
-    // The topic was looked at again: goes on, or ends, and says true; or says false and waits on.
-    virtual bool serve_topic(time_point now) = 0;
+    // The topic was looked at again, or it is a yielded caller's turn: goes on, ends, or waits again at the end of the
+    // list that fits. Off the list it was on in any case.
+    virtual void serve_topic(time_point now) = 0;
     bool waits_for_topic() const noexcept { return list_hook<topic_waiter>::is_linked(); }
 
 protected:
@@ -34,8 +35,10 @@ public:
     std::shared_ptr<topic_entry> entry;
     topic_queues& queues;
     std::shared_ptr<const topic_node> node;  // of the shard's view; nullptr: not known
-    list_of<topic_waiter, topic_waiter> waiters;
+    list_of<topic_waiter, topic_waiter> waiters;            // for the topic: who comes later waits behind them
+    list_of<topic_waiter, topic_waiter> partition_waiters;  // for a partition beyond the count: nobody waits for them
     sticky_choice sticky;
+    partition_queue* sticky_queue = nullptr;  // of the current choice
     // Partitions that a record without a key may go to, from this shard: its own, as long as every shard owns about as
     // many (`is_sticky_local`), else all of them.
     bool is_sticky_local = true;

@@ -47,7 +47,7 @@ record_parts staged_record::parts() const noexcept {
     return parts;
 }
 
-bool staged_record::serve_topic(time_point now) { return at->serve_staged(*this, now); }
+void staged_record::serve_topic(time_point now) { at->serve_staged(*this, now); }
 
 void staged_record::deadline_timer::expire(timer& due) noexcept {
     staged_record& late = static_cast<deadline_timer&>(due).self;

@@ -78,7 +78,7 @@ public:
     std::size_t size_bytes() const noexcept { return size_bytes_; }
     std::size_t content_size() const noexcept { return content_size_; }
 
-    bool serve_topic(time_point now) override;
+    void serve_topic(time_point now) override;
 
     std::shared_ptr<topic_entry> topic;
     std::int32_t partition = any_partition;  // as asked for, or as chosen

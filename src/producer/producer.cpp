@@ -67,9 +67,8 @@ producer::~producer() {
 }
 
 result<delivery> producer::try_send(const record& sent) {
-    if (core_->here() == nullptr) return core_->try_stage(sent);
-    send_operation attempt(core_.get(), sent, time_point::max());
-    return core_->try_send_here(attempt);
+    shard* const here = core_->here();
+    return here != nullptr ? core_->try_send_at(*here, sent) : core_->try_stage(sent);
 }
 
 topic producer::topic(std::string_view name) { return core_->handle_for(name); }

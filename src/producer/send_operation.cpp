@@ -7,24 +7,24 @@
 
 namespace sluice {
 
-send_operation::send_operation(send_operation&& other) noexcept
-    : core_(other.core_), record_(other.record_), deadline_(other.deadline_), state_(other.state_),
-      wait_status_(other.wait_status_), is_detached_(other.is_detached_), is_placed_(other.is_placed_),
-      error_(other.error_), message_(std::move(other.message_)), accepted_(std::move(other.accepted_)),
-      owned_(std::move(other.owned_)), staged_(std::exchange(other.staged_, nullptr)) {
-    // Once started it stays in place; a result may move.
+// Of one that was polled. Once started it stays in place; a result may move.
+void send_operation::take_over(send_operation& other) noexcept {
     ensure(other.state_ != state::waiting_here);
     ensure(other.signal_ == nullptr);
+    state_ = other.state_;
+    wait_status_ = other.wait_status_;
+    is_placed_ = other.is_placed_;
+    error_ = other.error_;
+    message_ = std::move(other.message_);
+    accepted_ = std::move(other.accepted_);
+    owned_ = std::move(other.owned_);
+    staged_ = std::exchange(other.staged_, nullptr);
 }
 
 send_operation& send_operation::operator=(send_operation&& other) noexcept {
     if (this == &other) return *this;
     this->~send_operation();
     return *new (this) send_operation(std::move(other));
-}
-
-send_operation::~send_operation() {
-    if (staged_ != nullptr || has_local_) withdraw();
 }
 
 local_send& send_operation::local() noexcept { return *std::launder(reinterpret_cast<local_send*>(local_)); }
@@ -50,15 +50,28 @@ bool send_operation::poll() {
     }
     if (!is_detached_ && !is_placed_) {
         if (shard* at = core_->here()) {
-            const shard::send_status status = at->try_send(*this, shard::served_by::nobody);
-            if (status == shard::send_status::done) [[likely]] return true;
-            wait_status_ = static_cast<std::uint8_t>(status);
-            if (status != shard::send_status::elsewhere) return false;
+            const send_status status = try_accept(*at, served_by::nobody);
+            if (state_ == state::done) [[likely]] return true;
+            wait_status_ = status;
+            if (status != send_status::elsewhere) return false;
             is_placed_ = true;
         }
     }
     core_->stage(*this);
     return state_ == state::done;
+}
+
+send_status send_operation::try_accept(shard& at, served_by turn) {
+    shard::refusal why;
+    const send_status status = at.try_accept(record_, turn, accepted_, why);
+    if (status == send_status::accepted) {
+        state_ = state::done;
+    } else if (status == send_status::refused) {
+        fail(why.error, std::move(why.message));
+    } else if (status == send_status::elsewhere) {
+        record_.partition = why.partition;
+    }
+    return status;
 }
 
 bool send_operation::finish_staged() {
@@ -79,7 +92,7 @@ void send_operation::start(completion& done) {
     static_assert(sizeof(local_send) <= local_size);
     state_ = state::waiting_here;
     has_local_ = true;
-    new (local_) local_send(*core_->here(), *this, done, static_cast<shard::send_status>(wait_status_));
+    new (local_) local_send(*core_->here(), *this, done, wait_status_);
 }
 
 void send_operation::move_elsewhere(completion& done) {
