@@ -225,12 +225,13 @@ std::optional<problem> producer_config::validate() {
         return problem{retries == 0 ? "retries" : "acks",
                        "enable.idempotence=true needs acks=all and retries above 0"};
     }
-    if (!enable_idempotence) enable_idempotence = !rules_out_idempotence;
-    if (*enable_idempotence && max_in_flight_requests_per_connection > 5) {
+    // Also where acks or retries go on to switch idempotence off: Kafka looks at the key alone.
+    if (enable_idempotence.value_or(true) && max_in_flight_requests_per_connection > 5) {
         return problem{"max.in.flight.requests.per.connection",
-                       fmt::format("'{}' is not allowed with idempotence; expected 1 to 5",
+                       fmt::format("'{}' is not allowed unless enable.idempotence=false; expected 1 to 5",
                                    max_in_flight_requests_per_connection)};
     }
+    if (!enable_idempotence) enable_idempotence = !rules_out_idempotence;
     // 8, 9: the delivery time-out holds a lingering batch and one request at least.
     const milliseconds least = std::min(linger, milliseconds(int_max)) + request_timeout;
     if (delivery_timeout && *delivery_timeout < least) {
