@@ -223,8 +223,7 @@ void uring_reactor::submit_and_wait(time_point deadline, completion_list& comple
         --pending_count_;
         completed.push(*operation);
     }
-    // An overflow of the queue ends the doorbell's poll. The next wait arms it again; a host may not know of
-    // any.
+    // An overflow of the queue ends the doorbell's poll. The next wait arms it again: let a host come to it.
     if (!is_doorbell_armed_ && host_bell_.is_open()) host_bell_.ring();
 }
 

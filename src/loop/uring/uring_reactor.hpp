@@ -6,7 +6,7 @@
 // completion finds its operation in the socket's slot, and at most one of a kind is pending, so a tag never
 // leads to freed memory.
 //
-// Owner: the thread that first starts or waits; the kernel refuses others. A loop that is destroyed, or run
+// Owner: the thread that first submits or waits; the kernel refuses others. A loop that is destroyed, or run
 // again, on another thread gets a new ring there, and what was pending ends with -ECANCELED (move_here).
 #pragma once
 
