@@ -91,7 +91,6 @@ void buffer_pool::release(chunk_chain& chain) noexcept {
         chunk = following;
     }
     chain = chunk_chain{};
-    was_released_ = true;
 }
 
 bool buffer_pool::try_reserve(std::uint32_t count) noexcept {
@@ -103,12 +102,9 @@ bool buffer_pool::try_reserve(std::uint32_t count) noexcept {
 void buffer_pool::unreserve(std::uint32_t count) noexcept {
     lent_ -= count;
     ensure(lent_ >= 0);
-    was_released_ = true;
 }
 
 bool buffer_pool::serve(time_point now) {
-    if (!was_released_ || waiters_.empty()) return false;
-    was_released_ = false;
     bool has_served = false;
     while (!waiters_.empty()) {
         memory_waiter& first = waiters_.front();

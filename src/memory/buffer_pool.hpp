@@ -4,8 +4,8 @@
 //
 // Who needs memory for a new batch and finds none joins the queue; memory goes to the head first, and nobody
 // overtakes: while somebody waits, newcomers wait too (BUF-5, BUF-8; stricter than Java). Growth of a batch that is
-// open already never waits: it gets a chunk or none. The pool wakes nobody itself: a release marks it, and the
-// owner's serve step gives memory to the waiters, in order.
+// open already never waits: it gets a chunk or none. The pool wakes nobody itself: the owner's serve step gives memory
+// to the waiters, in order.
 //
 // Owner:  one shard; not synchronised.       Outlives: every chunk it lent.
 // Memory: one mapping, reserved at once, touched as chunks are first used; the chunk given back last is lent first.
@@ -36,8 +36,7 @@ struct chunk_chain {
 // Who waits for memory. Unlinks itself when it is destroyed.
 class memory_waiter : public list_hook<memory_waiter> {
 public:
-    // It is the first, and memory was given back: takes what it needs, and says true; then it is off the queue. Or says
-    // false, and stays the first.
+    // It is the first: takes what it needs, and says true; then it is off the queue. Or says false, and stays the first.
     virtual bool serve_memory(time_point now) = 0;
     bool waits_for_memory() const noexcept { return list_hook<memory_waiter>::is_linked(); }
 
@@ -64,7 +63,7 @@ public:
     [[nodiscard]] bool try_lend(chunk_chain& to, std::uint32_t count) noexcept;
     // Appends `count` chunks in any case; what the budget does not have comes from the heap.
     void lend_beyond_budget(chunk_chain& to, std::uint32_t count);
-    // Takes the chain back and marks the pool for serving.
+    // Takes the chain back.
     void release(chunk_chain& chain) noexcept;
 
     // Lends without memory: the bytes are elsewhere, as those of staged records are (ingress credit).
@@ -85,8 +84,8 @@ public:
     void for_each_waiter(Visit&& visit) {
         for (memory_waiter& each : waiters_) visit(each);
     }
-    // Serves the waiters in order, if something was given back since the last time; stops at the first that cannot be
-    // served. True if somebody was.
+    // Serves the waiters in order; stops at the first that cannot be served. True if somebody was. It is called in every
+    // turn, not only after a release: when the first waiter has given up, what is free may do for the next one.
     bool serve(time_point now);
 
 private:
@@ -101,7 +100,6 @@ private:
     std::byte* base_ = nullptr;
     std::vector<chunk_index> next_;            // by chunk: the next of its chain or of the free list
     std::vector<std::byte*> extra_;            // beyond the budget, by index - capacity; nullptr = slot free
-    bool was_released_ = false;
     list_of<memory_waiter, memory_waiter> waiters_;
 };
 

@@ -165,5 +165,55 @@ TEST(BufferPool, AWaiterThatDiesLeavesTheQueue_BUF_14) {
     EXPECT_TRUE(survivor.was_lent());
 }
 
+TEST(BufferPool, WhatIsFreeGoesToTheNextWhenTheFirstGivesUp_BUF_14) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain held;
+    ASSERT_TRUE(pool.try_lend(held, 2));
+    recording_waiter small(pool, 1);
+    {
+        recording_waiter large(pool, 3);
+        pool.wait(large);
+        pool.wait(small);
+        pool.serve({});
+        ASSERT_FALSE(small.was_lent()) << "`large` was first";
+    }
+
+    pool.serve({});
+
+    EXPECT_TRUE(small.was_lent()) << "nothing was given back, but two chunks are free";
+    pool.release(held);
+}
+
+TEST(BufferPool, ReservedMemoryThatIsGivenBackServesWaiters) {
+    buffer_pool pool(2 * chunk_size, chunk_size);
+    ASSERT_TRUE(pool.try_reserve(2));
+    recording_waiter waiter(pool, 2);
+    pool.wait(waiter);
+    EXPECT_FALSE(pool.serve({}));
+
+    pool.unreserve(1);
+    EXPECT_FALSE(pool.serve({})) << "one chunk is not enough";
+    pool.unreserve(1);
+
+    EXPECT_TRUE(pool.serve({}));
+    EXPECT_TRUE(waiter.was_lent());
+}
+
+TEST(BufferPool, ServesAsManyAsThereIsMemoryForInTheOrderOfWaiting_BUF_8) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain held;
+    ASSERT_TRUE(pool.try_lend(held, 4));
+    recording_waiter first(pool, 1), second(pool, 2), third(pool, 2);
+    for (recording_waiter* each : {&first, &second, &third}) pool.wait(*each);
+
+    pool.release(held);
+    EXPECT_TRUE(pool.serve({}));
+
+    EXPECT_TRUE(first.was_lent());
+    EXPECT_TRUE(second.was_lent());
+    EXPECT_FALSE(third.was_lent());
+    EXPECT_TRUE(pool.has_waiters());
+}
+
 }  // namespace
 }  // namespace sluice
