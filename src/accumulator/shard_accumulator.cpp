@@ -155,13 +155,13 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
     while (auto record = reader.next()) {
         const std::size_t content_size = record_content_size(record->parts);
         if (parts.empty() || !parts.back()->records.try_append(record->parts, content_size)) {
-            const std::size_t upper_bound = batch_size_upper_bound(content_size);
-            const auto limit = static_cast<std::uint32_t>(std::max<std::size_t>(target_size, upper_bound));
             // Enough for the whole part at once, since its growth must not fail.
-            const std::size_t size = std::max<std::size_t>(record_overhead_max + content_size, limit);
+            const std::size_t size = std::max<std::size_t>(record_overhead_max + content_size, target_size);
             chunk_chain lent;
             pool_->lend_beyond_budget(lent, pool_->chunks_for(std::min<std::size_t>(size, body.size() + record_overhead_max)));
-            batch& part = make_batch(queue, lent, limit, whole.created);
+            // The target is a limit to the byte: with the upper bound of the first record, as for a new batch (ACC-3),
+            // a part might hold all records of the whole, be refused again, and so on for ever.
+            batch& part = make_batch(queue, lent, target_size, whole.created);
             part.ordinal = whole.ordinal;
             part.is_part = true;
             part.attempts = 0;  // a split uses up no attempt (SPL-1)
