@@ -1,5 +1,6 @@
 #include "wire/message.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "unit/wire/hex.hpp"
@@ -300,8 +301,7 @@ TEST(Message, RefusesRepeatedAndDescendingTags) {
 TEST(Message, RefusesNullsThatAVersionDoesNotAllow) {
     const auto body = [](std::string_view id, std::string_view list, std::string_view names,
                          std::string_view batch) {
-        return "00 00 0000000000000000 00000000 ffffffff " + std::string(id) + std::string(list) +
-               std::string(names) + "0000" + std::string(batch);
+        return fmt::format("00 00 0000000000000000 00000000 ffffffff {}{}{}0000{}", id, list, names, batch);
     };
     sample value;
     ASSERT_FALSE(decode_hex(value, 0, body("0000", "00000000", "00000000", "00000000")));
