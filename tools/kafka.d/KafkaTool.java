@@ -20,7 +20,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public class KafkaTool {
     static final Map<String, String> opt = new HashMap<>();
     static final List<String> words = new ArrayList<>();
-    static final Set<String> FLAGS = Set.of("--read-committed", "--summary", "--base64");
+    static final Set<String> FLAGS = Set.of("--read-committed", "--summary", "--digest", "--base64");
 
     public static void main(String[] a) {
         for (int i = 1; i < a.length; i++) {
@@ -191,7 +191,7 @@ public class KafkaTool {
     static void dump() throws Exception {
         String topic = opt.get("--topic");
         long max = Long.parseLong(opt.getOrDefault("--max", "" + Long.MAX_VALUE));
-        boolean summary = opt.containsKey("--summary");
+        boolean summary = opt.containsKey("--summary"), digest = opt.containsKey("--digest");
         Properties p = props();
         p.put("key.deserializer", ByteArrayDeserializer.class.getName());
         p.put("value.deserializer", ByteArrayDeserializer.class.getName());
@@ -221,7 +221,8 @@ public class KafkaTool {
                     for (ConsumerRecord<byte[], byte[]> r : c.poll(Duration.ofMillis(500)).records(tp)) {
                         if (n >= max || r.offset() >= ends.get(tp)) break;
                         n++;
-                        if (summary) add(s, r, next); else { sb.setLength(0); json(sb, r); out.println(sb); }
+                        if (summary) add(s, r, next);
+                        else { sb.setLength(0); if (digest) digest(sb, r); else json(sb, r); out.append(sb.append('\n')); }
                         next = r.offset() + 1;
                     }
                     if (c.position(tp) != before) lastProgress = System.nanoTime();
@@ -241,6 +242,14 @@ public class KafkaTool {
         s.last = r.offset();
         if (r.key() != null) { s.bytes += r.key().length; s.crc.update(r.key()); }
         if (r.value() != null) { s.bytes += r.value().length; s.crc.update(r.value()); }
+    }
+    static void digest(StringBuilder sb, ConsumerRecord<byte[], byte[]> r) {
+        CRC32C crc = new CRC32C();
+        if (r.value() != null) crc.update(r.value());
+        sb.append(r.partition()).append('\t').append(r.offset()).append('\t')
+          .append(r.value() == null ? -1 : r.value().length).append('\t')
+          .append(HexFormat.of().toHexDigits((int) crc.getValue())).append('\t');
+        text(sb, r.key());
     }
     static void json(StringBuilder sb, ConsumerRecord<byte[], byte[]> r) {
         sb.append("{\"partition\":").append(r.partition()).append(",\"offset\":").append(r.offset())
