@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "accumulator/partition_queue.hpp"
+#include "wire/uuid.hpp"
 
 namespace sluice {
 
@@ -23,6 +25,7 @@ public:
 struct produce_attempt {
     broker_queue* broker = nullptr;
     std::vector<batch*> batches;
+    std::vector<wire::uuid> topic_ids;  // by batch, as encoded: metadata may change them before the answer comes
     std::int16_t version = 0;
 };
 

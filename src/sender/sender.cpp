@@ -193,6 +193,7 @@ error_code sender::encode(produce_attempt& attempt, std::int16_t version, std::s
     request_.acks = config_.acks;
     request_.timeout_ms = config_.request_timeout_ms;
     request_.topic_data.clear();
+    attempt.topic_ids.clear();
     const topic_queues* topic = nullptr;
     for (std::size_t i = 0; i < count; ++i) {
         const partition_queue& queue = attempt.batches[i]->queue;
@@ -206,6 +207,7 @@ error_code sender::encode(produce_attempt& attempt, std::int16_t version, std::s
         partition.index = queue.partition;
         partition.records = wire::records(
             std::span<const bytes>(pieces_).subspan(starts[i], starts[i + 1] - starts[i]));
+        attempt.topic_ids.push_back(topic->id);
     }
     attempt.version = version;
     return wire::write_request(out, request_, version, 0, client_id);
@@ -215,17 +217,20 @@ error_code sender::encode(produce_attempt& attempt, std::int16_t version, std::s
 
 batch* sender::find(produce_attempt& attempt, std::size_t& guess, const wire::topic_produce_response& topic,
                     std::int32_t partition) const {
-    const auto matches = [&](const batch* each) {
+    const auto matches = [&](std::size_t index) {
+        const batch* each = attempt.batches[index];
         if (each == nullptr || each->queue.partition != partition) return false;
-        const topic_queues& asked = *each->queue.topic;
-        return attempt.version > produce_by_name_max ? asked.id == topic.topic_id : asked.name.view() == topic.name;
+        return attempt.version > produce_by_name_max ? attempt.topic_ids[index] == topic.topic_id
+                                                     : each->queue.topic->name.view() == topic.name;
     };
     // Brokers answer in the order of the request, nearly always.
-    if (guess < attempt.batches.size() && matches(attempt.batches[guess])) return attempt.batches[guess++];
-    const auto found = std::find_if(attempt.batches.begin(), attempt.batches.end(), matches);
-    if (found == attempt.batches.end()) return nullptr;
-    guess = static_cast<std::size_t>(found - attempt.batches.begin());
-    return attempt.batches[guess++];
+    if (guess < attempt.batches.size() && matches(guess)) return attempt.batches[guess++];
+    for (std::size_t index = 0; index < attempt.batches.size(); ++index) {
+        if (!matches(index)) continue;
+        guess = index + 1;
+        return attempt.batches[index];
+    }
+    return nullptr;
 }
 
 error_code sender::on_answer(produce_attempt& attempt, bytes body, time_point now) {
