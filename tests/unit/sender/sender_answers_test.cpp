@@ -188,6 +188,24 @@ TEST(SenderAnswers, TheSameLeaderTwiceEndsNoBackoff_ACC_12) {
     EXPECT_TRUE(on.next(2).batches.empty());
 }
 
+TEST(SenderAnswers, ABackoffThatEndedEarlyDoesNotEndTheNextOne) {
+    sender_fixture on;
+    const held_record a = on.send(0, "a");
+    produce_attempt attempt = on.next();
+    on.answer(attempt, {refused(0, broker_errc::not_leader_or_follower)}, at(0ms));  // until 100 ms
+    on.tested.set_leader(on.queue(0), 2, 6);
+    on.next_batch(attempt, 2, at(50ms));
+    on.answer(attempt, {refused(0, retriable_code)}, at(50ms));  // until 150 ms
+
+    on.tested.on_time(at(100ms));
+
+    EXPECT_TRUE(on.next(2, at(100ms)).batches.empty());
+    EXPECT_EQ(on.tested.next_deadline(), at(150ms));
+    on.tested.on_time(at(150ms));
+    on.next_batch(attempt, 2, at(150ms));
+    on.answer(attempt, {stored(0, 0)}, at(150ms));
+}
+
 TEST(SenderAnswers, ABatchIsSentAtMostRetriesPlusOneTimes_ACC_29) {
     sender_config config = steady_config();
     config.retries = 2;
