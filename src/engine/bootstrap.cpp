@@ -24,6 +24,9 @@ std::optional<std::string> parse_entry(std::string_view entry, host_port& parsed
         return fmt::format("'{}' has no port; expected host:port", entry);
     }
     host = entry.substr(0, colon);
+    if (is_bracketed && !host.ends_with(']')) {
+        return fmt::format("'{}': only a port follows the brackets: [::1]:9092", entry);
+    }
     if (is_bracketed) host = host.substr(1, host.size() - 2);
     if (host.empty()) return fmt::format("'{}' has no host; expected host:port", entry);
     if (!is_bracketed && host.find(':') != std::string_view::npos) {
