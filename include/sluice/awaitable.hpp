@@ -70,8 +70,8 @@ private:
                 if (!operation_.cancel(sluice::detail::kind_of(type), resumption_)) return;
                 thread_type moved(std::move(*resumption_.thread));
                 resumption_.thread.reset();
-                const auto executor = moved.get_executor();
-                boost::asio::post(executor, [resumed = std::move(moved)]() mutable { resumed(); });
+                const auto of_resumed = moved.get_executor();
+                boost::asio::post(of_resumed, [resumed = std::move(moved)]() mutable { resumed(); });
             });
         }
         operation_.start(resumption_);

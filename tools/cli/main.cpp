@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "options.hpp"
-#include "produce.hpp"
+#include "cli/options.hpp"
+#include "cli/produce.hpp"
 #include "sluice/version.hpp"
 
 namespace {

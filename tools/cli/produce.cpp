@@ -1,4 +1,4 @@
-#include "produce.hpp"
+#include "cli/produce.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,8 +10,9 @@
 #include <cstring>
 #include <deque>
 
-#include "line_reader.hpp"
-#include "options.hpp"
+#include "cli/line_reader.hpp"
+#include "cli/options.hpp"
+#include "cli/signals.hpp"
 #include "sluice/producer.hpp"
 #include "sluice/wait.hpp"
 
@@ -39,23 +40,6 @@ Each record that fails is told on stderr with its line number and the reason. Th
 was acknowledged; 1 if one was not, or the input could not be read; 2 for a command line that makes no sense; 128 + the
 signal's number if one ended the input.
 )";
-
-volatile std::sig_atomic_t caught_signal = 0;
-
-void on_signal(int number) {
-    if (caught_signal != 0) _exit(128 + number);  // the second one: at once
-    caught_signal = number;
-}
-
-// Interrupts a blocking read, so that the input ends where it is.
-void catch_signals() {
-    struct sigaction action {};
-    action.sa_handler = on_signal;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 struct settings {
     producer_config config;
@@ -191,7 +175,7 @@ void send(producer& to, const record& sent, std::size_t line, tally& counts) {
         blocking waiting(std::move(sending));
         while (!waiting.wait_for(50ms)) {
             counts.settle();
-            if (caught_signal != 0 && waiting.cancel()) {
+            if (caught_signal() != 0 && waiting.cancel()) {
                 return counts.refused(line, errc::closed, "interrupted before it was accepted");
             }
         }
@@ -216,6 +200,7 @@ int produce(const std::vector<std::string>& arguments) {
         if (fd < 0) throw usage_error{fmt::format("{}: {}", wanted.file, std::strerror(errno))};
     }
     catch_signals();
+    signal(SIGPIPE, SIG_IGN);
     const std::chrono::seconds drain_timeout = wanted.drain_timeout;
     runtime loops;
     producer to = wait(producer::create(loops, std::move(wanted.config)));
@@ -224,7 +209,7 @@ int produce(const std::vector<std::string>& arguments) {
     tally counts(wanted.is_quiet);
     line_reader lines(fd);
     std::size_t line = 0;
-    while (caught_signal == 0) {
+    while (caught_signal() == 0) {
         const auto next = lines.next();
         if (!next) break;
         ++line;
@@ -237,14 +222,14 @@ int produce(const std::vector<std::string>& arguments) {
     clock::time_point give_up = clock::time_point::max();
     while (!flushing.wait_for(50ms)) {
         counts.settle();
-        if (caught_signal != 0 && give_up == clock::time_point::max()) give_up = clock::now() + drain_timeout;
+        if (caught_signal() != 0 && give_up == clock::time_point::max()) give_up = clock::now() + drain_timeout;
         if (clock::now() >= give_up) break;
     }
     counts.settle();
     if (!counts.is_settled()) counts.give_up();
     wait(to.close(0s));
     counts.summary();
-    if (caught_signal != 0) return 128 + caught_signal;
+    if (caught_signal() != 0) return 128 + caught_signal();
     return counts.is_all_acknowledged() && lines.error() == 0 ? 0 : 1;
 }
 
