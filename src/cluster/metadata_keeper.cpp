@@ -23,10 +23,9 @@ time_point metadata_keeper::next_due() const noexcept {
     if (is_under_way_ || topics_.empty()) return never;
     // A new topic is asked for at once, unless nobody answers anyway.
     if (has_new_topic() && !has_failed_) return time_point::min();
-    time_point due = never;
-    if (needs_full_ || has_new_topic() || !had_full_success_) due = after(last_attempt_, wait_);
-    if (had_full_success_) due = std::min(due, after(last_full_success_, limits_.max_age));
-    return due;
+    const time_point allowed = after(last_attempt_, wait_);
+    if (needs_full_ || has_new_topic() || !had_full_success_) return allowed;
+    return std::max(allowed, after(last_full_success_, limits_.max_age));
 }
 
 metadata_keeper::question metadata_keeper::start(time_point now) {
@@ -83,7 +82,6 @@ void metadata_keeper::on_failure(time_point now) noexcept {
     is_under_way_ = false;
     has_failed_ = true;
     last_attempt_ = now;
-    if (!is_partial_) needs_full_ = true;
     wait_ = backoff_.wait(futile_count_, randomness_);
     ++futile_count_;
 }

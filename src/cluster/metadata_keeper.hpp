@@ -4,8 +4,8 @@
 //   want(topic), request_update() --> next_due() --> start() --> [a broker is asked] --> on_response() | on_failure()
 //
 //   new topics    asked for by a partial request, at once (MDW-11)
-//   full          every metadata.max.age.ms since the last full success, or when somebody needs fresher metadata; then
-//                 after a backoff that grows while requests fail (MD-5) or bring nothing new (MD-6)
+//   full          every metadata.max.age.ms since the last full success, or when somebody needs fresher metadata; in
+//                 any case after a backoff that grows while requests fail (MD-5) or bring nothing new (MD-6)
 //   idle topics   not wanted for metadata.max.idle.ms: not asked for any more (MD-4)
 //
 // No topic wanted: nothing is asked (MDW-1). One request at a time.

@@ -179,6 +179,29 @@ TEST(MetadataKeeper, APartialRequestThatFailedIsAskedAgain) {
     EXPECT_EQ(on.keeper.start(at(2s)).topics, names{"new"});
 }
 
+TEST(MetadataKeeper, ARefreshThatFailedIsTriedAgainAfterTheBackoff_MD_5) {
+    fixture on;
+    on.keeper.want("orders", at(0s));
+    on.ask(orders(), at(0s));
+    on.keeper.want("orders", at(300s));
+    EXPECT_FALSE(on.keeper.start(at(300s)).is_partial);
+
+    on.keeper.on_failure(at(301s));
+
+    EXPECT_EQ(on.keeper.next_due(), at(301s) + 100ms) << "overdue as it is";
+}
+
+TEST(MetadataKeeper, AMaxAgeOfZeroStillKeepsToTheBackoff) {
+    metadata_limits limits = steady_limits();
+    limits.max_age = 0s;
+    fixture on(limits);
+    on.keeper.want("orders", at(0s));
+
+    on.ask(orders(), at(1s));
+
+    EXPECT_EQ(on.keeper.next_due(), at(1s) + 100ms);
+}
+
 TEST(MetadataKeeper, AnAnswerWithoutBrokersIsAFailure_MD_7) {
     fixture on;
     on.keeper.want("orders", at(0s));
