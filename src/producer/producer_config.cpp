@@ -233,13 +233,13 @@ std::optional<problem> producer_config::validate() {
     }
     if (!enable_idempotence) enable_idempotence = !rules_out_idempotence;
     // 8, 9: the delivery time-out holds a lingering batch and one request at least.
-    const milliseconds least = std::min(linger, milliseconds(int_max)) + request_timeout;
+    const milliseconds least = std::min(linger + request_timeout, milliseconds(int_max));
     if (delivery_timeout && *delivery_timeout < least) {
         return problem{"delivery.timeout.ms",
                        fmt::format("'{}' is less than linger.ms + request.timeout.ms ({})", delivery_timeout->count(),
                                    least.count())};
     }
-    if (!delivery_timeout) delivery_timeout = std::max(milliseconds(120000), std::min(least, milliseconds(int_max)));
+    if (!delivery_timeout) delivery_timeout = std::max(milliseconds(120000), least);
     // 11: only the first of the two set: constant.
     if (!reconnect_backoff_max) {
         reconnect_backoff_max = reconnect_backoff == milliseconds(50) ? milliseconds(1000) : reconnect_backoff;

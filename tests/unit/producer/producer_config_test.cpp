@@ -311,6 +311,14 @@ TEST(ProducerConfig, TheDeliveryTimeOutHoldsLingerAndOneRequest_8) {
     EXPECT_EQ(culprit(config), "");
 }
 
+TEST(ProducerConfig, TheLargestDeliveryTimeOutHoldsEverything_8) {
+    producer_config config = valid_config();
+    config.linger = milliseconds(int_max);
+    config.delivery_timeout = milliseconds(int_max);
+
+    EXPECT_EQ(culprit(config), "") << "the sum saturates";
+}
+
 TEST(ProducerConfig, ADeliveryTimeOutThatWasNotSetGrowsToHoldThem_9) {
     producer_config config = valid_config();
     config.linger = 10ms;
