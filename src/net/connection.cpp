@@ -94,7 +94,8 @@ void connection::on_resolved() {
     }
     wants_resolving_ = false;
     endpoints_ = std::move(lookup_.found);
-    next_endpoint_ = 0;
+    // Not the one that was tried last, if there are others.
+    next_endpoint_ = endpoints_.size() > 1 && endpoints_.front() == connecting_.peer ? 1 : 0;
     connect_to_next();
 }
 
@@ -307,7 +308,7 @@ void connection::close(error_code why, std::string text, time_point now) {
     closing_error_ = why;
     closing_text_ = std::move(text);
     policy_.on_disconnected(now, was_connected_, randomness_);
-    if (was_connected_) wants_resolving_ = wants_resolving_ || next_endpoint_ >= endpoints_.size();
+    if (was_connected_) wants_resolving_ = true;  // the broker may be elsewhere by now
     names_.cancel(lookup_);
     fail_requests(why);
     for (io_operation* pending : {static_cast<io_operation*>(&connecting_), static_cast<io_operation*>(&sending_),
