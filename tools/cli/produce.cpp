@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,9 +38,12 @@ usage: sluice produce --bootstrap HOST:PORT[,..] --topic TOPIC [options] [FILE|-
   FILE                   what to read; - or nothing: standard input
 
 Each record that fails is told on stderr with its line number and the reason. The exit status is 0 only if every record
-was acknowledged; 1 if one was not, or the input could not be read; 2 for a command line that makes no sense; 128 + the
-signal's number if one ended the input.
+was acknowledged; 1 if one was not, or the input could not be read; 2 for a command line that makes no sense, or a FILE
+that is not there; 128 + the signal's number if one ended the input.
 )";
+
+// Deliveries that are awaited, at most: each takes half a kilobyte beside the buffer memory.
+constexpr std::size_t pending_max = 50'000;
 
 struct settings {
     producer_config config;
@@ -82,18 +86,26 @@ settings parse(const std::vector<std::string>& arguments) {
     if (!rest.empty()) made.file = rest[0];
     if (made.config.bootstrap_servers.empty()) throw usage_error{"--bootstrap is missing (see --help)"};
     if (made.topic.empty()) throw usage_error{"--topic is missing (see --help)"};
+    if (auto problem = made.config.validate())
+        throw usage_error{fmt::format("{}: {}", problem->key, problem->text)};
     return made;
 }
 
 // Everything that was sent and not yet heard of, and the counts.
 class tally {
 public:
-    explicit tally(bool is_quiet) : shows_progress_(!is_quiet && isatty(STDERR_FILENO) == 1), is_quiet_(is_quiet) {}
+    explicit tally(bool is_quiet)
+        : shows_progress_(!is_quiet && isatty(STDERR_FILENO) == 1), is_quiet_(is_quiet) {}
 
     void sent(std::size_t line, std::size_t size_bytes, delivery accepted) {
         pending_.push_back({line, std::move(accepted)});
         size_bytes_ += size_bytes;
-        if (pending_.size() % 64 == 0) settle();
+        settle();
+        while (pending_.size() >= pending_max && caught_signal() == 0) {
+            pollfd signalled{signal_descriptor(), POLLIN, 0};
+            poll(&signalled, 1, 5);
+            settle();
+        }
     }
     void refused(std::size_t line, error_code why, std::string_view text) {
         ++failed_;
@@ -130,8 +142,9 @@ public:
         if (shows_progress_) fmt::print(stderr, "\r{:80}\r", "");
         const double seconds = std::chrono::duration<double>(clock::now() - started_).count();
         const std::size_t count = acknowledged_ + failed_ + unknown_;
-        fmt::print(stderr, "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n", count,
-                   acknowledged_, failed_, unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
+        fmt::print(stderr,
+                   "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n",
+                   count, acknowledged_, failed_, unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
                    static_cast<double>(size_bytes_) / 1e6, seconds, static_cast<double>(count) / seconds);
     }
 
@@ -146,8 +159,8 @@ private:
     }
     void show(std::string_view start) {
         last_shown_ = clock::now();
-        fmt::print(stderr, "{}{} acknowledged, {} failed, {} under way, {:.1f} MB   ", start, acknowledged_, failed_,
-                   pending_.size(), static_cast<double>(size_bytes_) / 1e6);
+        fmt::print(stderr, "{}{} acknowledged, {} failed, {} under way, {:.1f} MB   ", start, acknowledged_,
+                   failed_, pending_.size(), static_cast<double>(size_bytes_) / 1e6);
     }
 
     std::deque<waiting> pending_;
@@ -179,7 +192,8 @@ void send(producer& to, const record& sent, std::size_t line, tally& counts) {
                 return counts.refused(line, errc::closed, "interrupted before it was accepted");
             }
         }
-        if (const error_code why = waiting.error()) return counts.refused(line, why, waiting.message().view());
+        if (const error_code why = waiting.error())
+            return counts.refused(line, why, waiting.message().view());
         return counts.sent(line, sent.key.size() + sent.value.size(), waiting.get());
     }
     if (sending.error()) return counts.refused(line, sending.error(), sending.message().view());
@@ -207,7 +221,7 @@ int produce(const std::vector<std::string>& arguments) {
     const topic handle = to.topic(wanted.topic);
 
     tally counts(wanted.is_quiet);
-    line_reader lines(fd);
+    line_reader lines(fd, signal_descriptor(), [&counts] { counts.settle(); });
     std::size_t line = 0;
     while (caught_signal() == 0) {
         const auto next = lines.next();
@@ -215,7 +229,8 @@ int produce(const std::vector<std::string>& arguments) {
         ++line;
         send(to, record_of(handle, *next, wanted.key_separator), line, counts);
     }
-    if (lines.error() != 0) fmt::print(stderr, "sluice: error: {}: {}\n", wanted.file, std::strerror(lines.error()));
+    if (lines.error() != 0)
+        fmt::print(stderr, "sluice: error: {}: {}\n", wanted.file, std::strerror(lines.error()));
 
     // A signal leaves what is under way a bounded time; the end of the input leaves it what delivery.timeout.ms leaves it.
     blocking flushing(to.flush());

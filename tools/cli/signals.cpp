@@ -1,15 +1,18 @@
 #include "cli/signals.hpp"
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <ctime>
 
 namespace sluice::cli {
 namespace {
 
-volatile std::sig_atomic_t caught = 0;
+std::atomic<int> caught = 0;
 timespec caught_at;  // written by the handler only, before `caught`
+int descriptor = -1;
 
 void on_signal(int number) {
     timespec now{};
@@ -17,6 +20,7 @@ void on_signal(int number) {
     if (caught == 0) {
         caught_at = now;
         caught = number;
+        eventfd_write(descriptor, 1);
         return;
     }
     const double seconds_between =
@@ -27,6 +31,7 @@ void on_signal(int number) {
 }  // namespace
 
 void catch_signals() {
+    descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct sigaction action {};
     action.sa_handler = on_signal;
     // One at a time.
@@ -39,6 +44,10 @@ void catch_signals() {
 
 int caught_signal() noexcept {
     return caught;
+}
+
+int signal_descriptor() noexcept {
+    return descriptor;
 }
 
 }  // namespace sluice::cli
