@@ -185,6 +185,8 @@ TEST_F(Produce, AnInputThatCannotBeReadIsAFailure) {
 struct wrong_line {
     words arguments;
     std::string_view culprit;
+
+    friend std::ostream& operator<<(std::ostream& out, const wrong_line& each) { return out << each.culprit; }
 };
 
 struct WrongCommandLine : ::testing::TestWithParam<wrong_line> {};
