@@ -194,7 +194,6 @@ private:
     std::size_t unanswered_unsent_ = 0;  // of those in queued_ and sending_now_, which are not in the pipeline
     outgoing_list sending_now_;          // of the send in flight, in order
     std::vector<iovec> pieces_;          // of the send in flight
-    std::size_t first_piece_ = 0;        // the first that is not sent whole
     std::size_t sent_of_first_request_ = 0;
     struct handshake_request;
     std::unique_ptr<handshake_request> handshake_request_;

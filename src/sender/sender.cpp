@@ -158,8 +158,10 @@ bool sender::fill(broker_queue& to, produce_attempt& attempt, time_point now) {
     to.ready.splice(to.ready.end(), looked_at);
     if (attempt.batches.empty()) return false;
     ++to.in_flight_count;
-    std::stable_sort(attempt.batches.begin(), attempt.batches.end(), [](const batch* a, const batch* b) {
-        return a->queue.topic->index < b->queue.topic->index;
+    // Not std::stable_sort, which allocates.
+    std::sort(attempt.batches.begin(), attempt.batches.end(), [](const batch* a, const batch* b) {
+        const std::uint32_t a_topic = a->queue.topic->index, b_topic = b->queue.topic->index;
+        return a_topic != b_topic ? a_topic < b_topic : a->ordinal < b->ordinal;
     });
     return true;
 }

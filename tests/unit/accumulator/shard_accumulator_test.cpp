@@ -461,7 +461,7 @@ TEST(ShardAccumulator, AFlushWaitsForWhatIsThereNotForWhatComes_CLS_1) {
 
 // ---- waiting for memory (BUF-8 is of memory/buffer_pool; here: what it means with batches)
 
-struct waiting_record : memory_waiter {
+struct waiting_record final : memory_waiter {
     waiting_record(accumulator_fixture& on_, partition_queue& to_, std::string value_)
         : on(on_), to(to_), value(std::move(value_)) {
         on.pool.wait(*this);
