@@ -327,14 +327,15 @@ TEST(Connection, TheOnlyAddressIsTriedAgain_NET_7) {
 
 TEST(Connection, AnotherAddressIsUsedFromTheNextAttemptOn_NET_8) {
     fixture on;
-    on.make_ready();
+    on.open({"10.0.0.1", "10.0.0.2"});
 
     on.tested().set_address({"elsewhere", 9093});
-    EXPECT_TRUE(on.tested().is_ready()) << "what is there goes on";
-    on.lose();
+    EXPECT_EQ(on.tested().current_state(), state::connecting) << "what is under way goes on";
+    on.io.end(*on.io.connecting, -ECONNREFUSED);
+    on.turn();
     on.tested().open(on.now());
 
-    EXPECT_EQ(on.names.asked(), "elsewhere:9093");
+    EXPECT_EQ(on.names.asked(), "elsewhere:9093") << "not the second address of the old name";
 }
 
 TEST(Connection, SettingUpHasATimeOutInEveryState_NET_6) {
@@ -497,23 +498,27 @@ TEST(Connection, AnswersMayComeByteByByte) {
 }
 
 TEST(Connection, AnswersMayBeLargerThanTheBuffer) {
-    fixture on;
-    on.make_ready();
-    const std::string large(100'000, 'x');
-    noting_request& first = on.request("first"), &second = on.request("second");
-    on.send(first);
-    on.send(second);
-    on.write_all();
-    on.seen.clear();
-    std::vector<std::byte> both = response(1, large);
-    const std::vector<std::byte> two = response(2, "two");
-    both.insert(both.end(), two.begin(), two.end());
+    const std::string sizes[] = {std::string(10, 'x'), std::string(100'000, 'y'), std::string(15'000, 'z')};
+    for (const auto& order : {std::vector<std::size_t>{0, 1, 2}, {1, 0, 2}, {2, 2, 2}, {2, 1, 0}}) {
+        fixture on;
+        on.make_ready();
+        std::vector<std::byte> all;
+        words expected;
+        for (std::size_t i = 0; i < 3; ++i) {
+            on.send(on.request("request"));
+            const std::string& body = sizes[order[i]];
+            const std::vector<std::byte> answer = response(static_cast<std::int32_t>(i) + 1, body);
+            all.insert(all.end(), answer.begin(), answer.end());
+            expected.push_back("request answered " + body);
+            expected.emplace_back("request released");
+        }
+        on.write_all();
+        on.seen.clear();
 
-    on.give(both);
+        on.give(all);
 
-    ASSERT_EQ(on.seen.size(), 4u);
-    EXPECT_EQ(on.seen[0], "first answered " + large);
-    EXPECT_EQ(on.seen[2], "second answered two");
+        EXPECT_TRUE(on.seen == expected) << order[0] << order[1] << order[2];
+    }
 }
 
 TEST(Connection, AnAnswerWithAnotherIdBreaksIt_NET_11) {
@@ -733,6 +738,23 @@ TEST(Connection, MayBeClosedInEveryState) {
         EXPECT_EQ(on.io.pending_count, 0u);
         EXPECT_EQ(on.names.asked(), "");
     }
+}
+
+TEST(Connection, ARequestMayBeUsedAgainWhenItIsReleased) {
+    fixture on;
+    on.make_ready();
+    noting_request& request = on.request("request");
+    on.send(request);
+    on.write_all();
+    on.lose();
+    on.connect();
+    on.answer_api_versions();
+    on.seen.clear();
+
+    on.send(request);
+    on.lose();
+
+    EXPECT_EQ(on.seen, (words{"request unsent", "request released"})) << "this time no byte went out";
 }
 
 TEST(Connection, OpensAgainAfterALossWithNothingLeftOver) {
