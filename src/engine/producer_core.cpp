@@ -137,9 +137,10 @@ std::string producer_core::why_invalid(const record& checked) const {
     return "a record's topic has a name that is too long for Kafka's protocol";
 }
 
-std::shared_ptr<topic_entry> producer_core::entry_of(const record& sent) {
-    if (topic_entry* handle = sent.topic.entry()) return handle->shared_from_this();
-    return registry_.find_or_add(sent.topic.name());
+// Valid as long as this object: the registry keeps them all.
+topic_entry& producer_core::entry_of(const record& sent) {
+    if (topic_entry* handle = sent.topic.entry()) return *handle;
+    return *registry_.find_or_add(sent.topic.name());
 }
 
 // Directly to the owner where that is known and nothing can be overtaken; else through the home of metadata.
@@ -170,30 +171,30 @@ void producer_core::stage(send_operation& sent) {
     const record& wanted = sent.record_;
     if (!is_open()) return sent.fail(errc::closed, shared_text("the producer is closed"));
     if (!is_valid(wanted)) return sent.fail(errc::invalid_record, shared_text(why_invalid(wanted)));
-    const std::shared_ptr<topic_entry> topic = entry_of(wanted);
-    const route to = find_route(*topic, wanted, sent.is_placed_);
+    topic_entry& topic = entry_of(wanted);
+    const route to = find_route(topic, wanted, sent.is_placed_);
     record_parts parts;
     parts.key = wanted.key;
     parts.value = wanted.value;
     parts.headers = wanted.headers;
     const std::size_t content_size = record_content_size(parts);
     if (const error_code too_large = to.target->check_size(content_size)) {
-        return sent.fail(too_large, to.target->size_text(topic->name.view(), content_size));
+        return sent.fail(too_large, to.target->size_text(topic.name.view(), content_size));
     }
     staged_record* staged = staged_record::make(wanted, topic);
-    staged->partition = to.partition;
+    staged->partition = staged->partition_asked = to.partition;
     staged->home = to.home;
     staged->give_up_at = sent.deadline_;
     staged->is_routed = to.is_routed;
     if (to.is_routed) {
-        topic->routed_count.fetch_add(1, std::memory_order_relaxed);
+        topic.routed_count.fetch_add(1, std::memory_order_relaxed);
     } else if (to.target->try_take_credit(staged->size_bytes())) {
         staged->paid_credit = staged->size_bytes();
         staged->mark_accepted();
     }
     const bool is_accepted = staged->current_state() == staged_record::state::accepted;
     if (!to.target->push(*staged)) {
-        if (to.is_routed) topic->routed_count.fetch_sub(1, std::memory_order_relaxed);
+        if (to.is_routed) topic.routed_count.fetch_sub(1, std::memory_order_relaxed);
         staged->drop_reference();
         staged->drop_reference();
         return sent.fail(errc::closed, shared_text("the producer is closed"));
@@ -206,19 +207,19 @@ void producer_core::stage(send_operation& sent) {
 result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_open()) return errc::closed;
     if (!is_valid(sent)) return errc::invalid_record;
-    const std::shared_ptr<topic_entry> topic = entry_of(sent);
-    const route to = find_route(*topic, sent, is_placed);
+    topic_entry& topic = entry_of(sent);
+    const route to = find_route(topic, sent, is_placed);
     record_parts parts;
     parts.key = sent.key;
     parts.value = sent.value;
     parts.headers = sent.headers;
     if (const error_code too_large = to.target->check_size(record_content_size(parts))) return too_large;
     if (to.is_routed) {
-        shards_.front()->post_function([topic](shard& home) { home.want_for_others(topic); });
+        shards_.front()->post_function([wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });
         return errc::would_block;
     }
     staged_record* staged = staged_record::make(sent, topic);
-    staged->partition = to.partition;
+    staged->partition = staged->partition_asked = to.partition;
     staged->home = to.home;
     const bool has_credit = to.target->try_take_credit(staged->size_bytes());
     if (has_credit) {

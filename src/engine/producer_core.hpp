@@ -105,7 +105,7 @@ private:
         bool is_routed = false;
     };
     route find_route(topic_entry& topic, const record& sent, bool is_placed);
-    std::shared_ptr<topic_entry> entry_of(const record& sent);
+    topic_entry& entry_of(const record& sent);
     void look_up_bootstrap();
     void finish_start(error_code why, const std::string& text);
     void on_all_shards(std::function<void(shard&, std::function<void()>)> act, std::function<void()> done,

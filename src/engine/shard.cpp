@@ -103,6 +103,7 @@ void shard::serve(time_point now) {
 }
 
 void shard::drain(time_point now) {
+    publish_credit();
     if (phase_ == phase::closed) return;
     // Waiting callers, a flush and the end make every batch sendable (ACC-9).
     accumulator_.set_forced(pool_.has_waiters() || !flushes_.empty() || phase_ != phase::running);

@@ -64,6 +64,7 @@ public:
     // Accepts the record, or says what it would have to wait for, or why it is refused. `accepted` must be empty.
     send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why);
     shard_topic& topic(const topic_ref& named);
+    shard_topic& topic(topic_entry& entry);
 
     // ---- any thread
     // False, and the message is dropped, if the shard is closed.
@@ -157,12 +158,22 @@ private:
         std::int32_t partition = any_partition;  // any: sticky
     };
     placement place(shard_topic& topic, std::int32_t wanted, const bytes_view& key);
+    // The usual record without a key: the partition is chosen when it is appended.
+    static bool is_left_open(const shard_topic& topic, std::int32_t wanted, const bytes_view& key) noexcept {
+        return wanted == any_partition && key.is_null() && topic.is_sticky_local;
+    }
     error_code check_size(std::size_t content_size) const noexcept {
         return content_size > content_size_max_ ? error_code(errc::record_too_large) : error_code();
     }
     static send_status refuse_send(refusal& why, error_code error, shared_text text);
+    // `partition` comes back chosen where it was open. No result: memory is missing.
     shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
-                                       std::size_t content_size);
+                                       std::size_t content_size) {
+        if (partition == any_partition) return append_sticky(topic, partition, parts, content_size);
+        return append_chosen(topic, partition, parts, content_size);
+    }
+    shard_accumulator::appended append_chosen(shard_topic& topic, std::int32_t partition, const record_parts& parts,
+                                              std::size_t content_size);
     shard_accumulator::appended append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
                                               std::size_t content_size);
     shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
@@ -187,6 +198,7 @@ private:
     staged_record* ingress_head() noexcept;
     void lend_credit() noexcept;
     void give_back_credit(staged_record& staged) noexcept;
+    void publish_credit() noexcept;
     void on_staged_deadline(staged_record& staged);
 
     // ---- topics
@@ -250,7 +262,8 @@ private:
     std::uint64_t arrived_ = 0;
     ingress_waiter ingress_waiter_{*this};
     alignas(64) std::atomic<std::int64_t> credit_{0};
-    std::uint32_t credit_chunks_ = 0;  // of the pool, lent to the ingress
+    std::int64_t returned_credit_ = 0;  // not in `credit_` yet
+    std::uint32_t credit_chunks_ = 0;   // of the pool, lent to the ingress
 
     // Control.
     alignas(64) mpsc_queue<control_message> control_;

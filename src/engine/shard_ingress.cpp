@@ -97,7 +97,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
         refuse(staged, errc::closed, shared_text("the producer is closed"));
         return take_status::gone;
     }
-    shard_topic& to = add_topic(staged.topic);
+    shard_topic& to = topic(*staged.topic);
     const auto wait_in = [&](auto& waiters) {
         if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
         if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
@@ -167,7 +167,6 @@ void shard::note_appended(staged_record& staged, const shard_accumulator::append
         return;
     }
     staged.block = done.result;
-    staged.topic_name = done.result->topic();
     staged.index = done.index;
     staged.completion::index = done.index;
     done.result->wait(staged);
@@ -179,8 +178,8 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     give_back_credit(staged);
     staged.free_bytes();
     if (staged.try_decide(staged_record::state::refused)) {
-        staged.error = why;
-        staged.message = std::move(text);
+        staged.result.error = why;
+        staged.result.message = std::move(text);
         staged.event.set(staged_record::decided, &loop_);
     } else if (staged.current_state() == staged_record::state::accepted) {
         staged.result.error = why;
@@ -203,7 +202,7 @@ void shard::forward(staged_record& staged, shard& owner) {
         owner.credit_.fetch_sub(static_cast<std::int64_t>(staged.size_bytes()), std::memory_order_relaxed);
         staged.paid_credit = staged.size_bytes();
     }
-    std::shared_ptr<topic_entry> routed_by = staged.is_routed ? staged.topic : nullptr;
+    topic_entry* const routed_by = staged.is_routed ? staged.topic : nullptr;
     staged.is_routed = false;
     if (!owner.push(staged)) {
         refuse(staged, errc::closed, shared_text("the producer is closed"));
@@ -230,13 +229,17 @@ void shard::lend_credit() noexcept {
 }
 
 void shard::give_back_credit(staged_record& staged) noexcept {
-    const std::size_t paid = std::exchange(staged.paid_credit, 0);
-    if (paid != 0) credit_.fetch_add(static_cast<std::int64_t>(paid), std::memory_order_relaxed);
+    returned_credit_ += static_cast<std::int64_t>(std::exchange(staged.paid_credit, 0));
+}
+
+// Once a turn, since those who push write to the same cache line.
+void shard::publish_credit() noexcept {
+    if (returned_credit_ != 0) credit_.fetch_add(std::exchange(returned_credit_, 0), std::memory_order_relaxed);
 }
 
 void shard::on_staged_deadline(staged_record& staged) {
     const duration waited = loop_.now() - staged.started;
-    shard_topic& to = add_topic(staged.topic);
+    shard_topic& to = topic(*staged.topic);
     const bool waits_for_topic = staged.waits_for_topic();
     const error_code why = staged.has_call_deadline ? errc::call_timeout
                            : waits_for_topic        ? errc::metadata_timeout

@@ -21,16 +21,15 @@ std::int64_t milliseconds_of(duration span) {
 // ---- topics
 
 shard_topic& shard::topic(const topic_ref& named) {
-    std::shared_ptr<topic_entry> entry;
-    if (topic_entry* handle = named.entry()) {
-        if (shard_topic* known = handle->at_shard[index_]) return *known;
-        entry = handle->shared_from_this();
-    } else {
-        const auto found = topics_by_name_.find(named.name());
-        if (found != topics_by_name_.end()) return *found->second;
-        entry = core_.registry().find_or_add(named.name());
-    }
-    return add_topic(std::move(entry));
+    if (topic_entry* handle = named.entry()) return topic(*handle);
+    const auto found = topics_by_name_.find(named.name());
+    if (found != topics_by_name_.end()) return *found->second;
+    return add_topic(core_.registry().find_or_add(named.name()));
+}
+
+shard_topic& shard::topic(topic_entry& entry) {
+    shard_topic* const known = entry.at_shard[index_];
+    return known != nullptr ? *known : add_topic(entry.shared_from_this());
 }
 
 shard_topic& shard::add_topic(std::shared_ptr<topic_entry> entry) {
@@ -68,7 +67,7 @@ partition_queue& shard::queue(shard_topic& topic, std::int32_t partition) {
 shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const bytes_view& key) {
     placement made;
     const std::int32_t count = topic.partition_count();
-    if (wanted == any_partition && key.is_null() && topic.is_sticky_local && count != 0) [[likely]] return made;
+    if (is_left_open(topic, wanted, key) && count != 0) return made;
     if (wanted >= count || count == 0) {
         made.status = send_status::wait_topic;
         return made;
@@ -85,10 +84,8 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
     return made;
 }
 
-// `partition` comes back chosen where it was open. No result: memory is missing.
-shard_accumulator::appended shard::append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
-                                          std::size_t content_size) {
-    if (partition == any_partition) return append_sticky(topic, partition, parts, content_size);
+shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition, const record_parts& parts,
+                                                 std::size_t content_size) {
     partition_queue& to = queue(topic, partition);
     const shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
     if (done.result != nullptr) [[likely]] return done;
@@ -148,7 +145,10 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         want(to, loop_.now());
         return send_status::wait_topic;
     }
-    const placement placed = place(to, wanted.partition, wanted.key);
+    placement placed;
+    if (!is_left_open(to, wanted.partition, wanted.key) || to.partition_count() == 0) {
+        placed = place(to, wanted.partition, wanted.key);
+    }
     if (placed.status != send_status::accepted) [[unlikely]] {
         why.partition = placed.partition;
         if (placed.status == send_status::elsewhere) return placed.status;

@@ -6,39 +6,52 @@
 
 namespace sluice {
 
-staged_record* staged_record::make(const record& copied, std::shared_ptr<topic_entry> topic) {
-    std::unique_ptr<staged_record> made(new staged_record());
-    std::size_t size = copied.key.size() + copied.value.size();
+staged_record* staged_record::make(const record& copied, topic_entry& topic) {
+    std::size_t size = copied.headers.size() * sizeof(header) + copied.key.size() + copied.value.size();
     for (const header& each : copied.headers) size += each.key.size() + each.value.size();
-    made->bytes_ = std::make_unique_for_overwrite<std::byte[]>(std::max<std::size_t>(size, 1));
-    std::byte* to = made->bytes_.get();
-    const auto copy = [&to](const bytes_view& from) -> bytes_view {
+
+    static_assert(sizeof(staged_record) % alignof(header) == 0);
+    const bool is_small = size <= block_size - sizeof(staged_record);
+    std::unique_ptr<std::byte[]> large;
+    if (!is_small) large = std::make_unique_for_overwrite<std::byte[]>(size);
+    void* const block = blocks::allocate();
+    auto* const made = new (block) staged_record(topic.name);
+    made->copy(copied, is_small ? static_cast<std::byte*>(block) + sizeof(staged_record) : large.get());
+    made->large_bytes_ = std::move(large);
+    made->size_bytes_ = sizeof(staged_record) + size;
+    made->content_size_ = record_content_size(made->parts_);
+    made->topic = &topic;
+    made->partition = copied.partition;
+    made->timestamp = copied.timestamp;
+    made->key_size = static_cast<std::int32_t>(copied.key.size_or_minus_one());
+    made->value_size = static_cast<std::int32_t>(copied.value.size_or_minus_one());
+    return made;
+}
+
+// The headers, then the bytes of everything.
+void staged_record::copy(const record& copied, std::byte* to) noexcept {
+    auto* const headers = reinterpret_cast<header*>(to);
+    to += copied.headers.size() * sizeof(header);
+    const auto put = [&to](const bytes_view& from) -> bytes_view {
         if (from.is_null()) return std::nullopt;
         if (from.size() != 0) std::memcpy(to, from.data(), from.size());
         const bytes_view at{std::span<const std::byte>(to, from.size())};
         to += from.size();
         return at;
     };
-    made->parts_.key = copy(copied.key);
-    made->parts_.value = copy(copied.value);
-    made->headers_.reserve(copied.headers.size());
-    for (const header& each : copied.headers) {
-        const std::string_view key = copy(each.key).text();
-        made->headers_.push_back({key, copy(each.value)});
+    for (std::size_t i = 0; i < copied.headers.size(); ++i) {
+        const std::string_view key = put(copied.headers[i].key).text();
+        new (headers + i) header{key, put(copied.headers[i].value)};
     }
-    made->parts_.headers = made->headers_;
-    made->size_bytes_ = sizeof(staged_record) + size;
-    made->content_size_ = record_content_size(made->parts_);
-    made->topic = std::move(topic);
-    made->partition = copied.partition;
-    made->timestamp = copied.timestamp;
-    made->key_size = static_cast<std::int32_t>(copied.key.size_or_minus_one());
-    made->value_size = static_cast<std::int32_t>(copied.value.size_or_minus_one());
-    return made.release();
+    parts_.headers = {headers, copied.headers.size()};
+    parts_.key = put(copied.key);
+    parts_.value = put(copied.value);
 }
 
 void staged_record::drop_reference() noexcept {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    this->~staged_record();
+    blocks::free(this);
 }
 
 record_parts staged_record::parts() const noexcept {
@@ -81,10 +94,10 @@ void staged_record::take_result(bool is_valid) {
 
 staged_record* staged_record::share(result_block& block, std::uint32_t index, std::int64_t timestamp,
                                     std::int32_t key_size, std::int32_t value_size) {
-    auto* made = new staged_record();
+    auto* made = new (blocks::allocate()) staged_record(block.topic());
     made->mark_accepted();
     made->loop = event_loop::current();
-    made->topic_name = block.topic();
+    made->partition_asked = block.partition();
     made->partition = block.partition();
     made->timestamp = timestamp;
     made->key_size = key_size;
@@ -103,7 +116,7 @@ staged_record* staged_record::share(result_block& block, std::uint32_t index, st
 
 record_metadata staged_record::metadata() const {
     record_metadata made;
-    made.topic = topic_name.empty() ? topic->name : topic_name;
+    made.topic = topic_name;
     made.partition = partition;
     made.outcome = result.outcome;
     made.message = result.message;

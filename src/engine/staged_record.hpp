@@ -4,9 +4,9 @@
 //              |  `----> refused                     the caller gets an error, nothing was sent
 //              `-------> withdrawn                   by the caller: cancelled, or gone before it was accepted
 //
-// Two references: the caller's (a send that waits, then the delivery) and the shard's. The bytes are a copy of their own,
-// freed as soon as the record is in a batch; what stays until both have let go is this block. No shard ever reads a
-// foreign coroutine's frame: whoever waits is woken through `event`.
+// Two references: the caller's (a send that waits, then the delivery) and the shard's. The bytes are a copy, small ones
+// within this object's own block, large ones freed as soon as the record is in a batch. No shard ever reads a foreign
+// coroutine's frame: whoever waits is woken through `event`.
 //
 // Owner: shared, atomic (state by compare-and-swap, event); everything else is written by the caller before the push, then
 // by the shard.
@@ -20,6 +20,7 @@
 #include "engine/remote_event.hpp"
 #include "engine/shard_topic.hpp"
 #include "loop/timer_heap.hpp"
+#include "memory/travelling_blocks.hpp"
 #include "record/record_format.hpp"
 #include "sluice/record.hpp"
 
@@ -43,8 +44,8 @@ public:
     static constexpr std::uint8_t decided = 1;  // accepted or refused
     static constexpr std::uint8_t finished = 2;  // the delivery has its result
 
-    // Copies the record. One allocation for this block, one for the bytes.
-    static staged_record* make(const record& copied, std::shared_ptr<topic_entry> topic);
+    // Copies the record. One block; for large records one more, for the bytes.
+    static staged_record* make(const record& copied, topic_entry& topic);
     // For a record that is in a batch already, so that its delivery may travel; on the loop of the block. Takes over one
     // reference of it.
     static staged_record* share(result_block& block, std::uint32_t index, std::int64_t timestamp,
@@ -73,14 +74,19 @@ public:
     }
     // Views into the copy; valid until free_bytes().
     record_parts parts() const noexcept;
-    void free_bytes() noexcept { bytes_.reset(); }
+    void free_bytes() noexcept { large_bytes_.reset(); }
 
     std::size_t size_bytes() const noexcept { return size_bytes_; }
     std::size_t content_size() const noexcept { return content_size_; }
 
     void serve_topic(time_point now) override;
 
-    std::shared_ptr<topic_entry> topic;
+    // ---- written before the push, and never again
+    const shared_text topic_name;
+    std::int32_t partition_asked = any_partition;
+
+    // ---- written before the push, then by the shard
+    topic_entry* topic = nullptr;            // valid as long as a shard has the record
     std::int32_t partition = any_partition;  // as asked for, or as chosen
     std::int64_t timestamp = 0;
     std::int32_t key_size = -1;
@@ -94,13 +100,10 @@ public:
     std::uint64_t arrival = 0;     // counts the shard's staged records
     shard* at = nullptr;           // the shard that has it now
     event_loop* loop = nullptr;    // and its loop
-    shared_text topic_name;        // once it is in a batch
 
     remote_event event;
-    error_code error;              // of a refused record
-    batch_result result;           // of a finished one
+    batch_result result;           // of a finished record; of a refused one error and message
     std::uint32_t index = 0;       // in its batch
-    shared_text message;
 
     // While it waits at the shard: for memory, or for its topic.
     struct deadline_timer : timer {
@@ -114,17 +117,22 @@ public:
     record_metadata metadata() const;
 
 private:
-    staged_record() noexcept : completion(&on_result) {}
+    static constexpr std::size_t block_size = 640;
+    using blocks = travelling_blocks<block_size>;
+
+    explicit staged_record(shared_text topic_name_) noexcept
+        : completion(&on_result), topic_name(std::move(topic_name_)) {}
+    ~staged_record() = default;
     static void on_result(task& self, fate what);
     void take_result(bool is_valid);
+    void copy(const record& copied, std::byte* to) noexcept;
 
     std::atomic<std::uint32_t> references_{2};
     std::atomic<state> state_{state::waiting};
-    std::unique_ptr<std::byte[]> bytes_;
     std::size_t size_bytes_ = 0;
     std::size_t content_size_ = 0;
-    record_parts parts_;           // views into bytes_ and headers_
-    std::vector<header> headers_;
+    record_parts parts_;  // views into the copy
+    std::unique_ptr<std::byte[]> large_bytes_;
 };
 
 }  // namespace sluice

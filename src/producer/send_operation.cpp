@@ -81,7 +81,7 @@ bool send_operation::finish_staged() {
         accept(delivery(decided));  // with our reference
         return true;
     }
-    fail(decided.error, decided.message);
+    fail(decided.result.error, decided.result.message);
     decided.drop_reference();
     return true;
 }

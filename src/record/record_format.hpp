@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "sluice/bytes.hpp"
@@ -32,6 +33,12 @@ namespace detail {
 
 inline std::size_t field_size(const bytes_view& field) noexcept {
     return wire::varint_size(static_cast<std::int32_t>(field.size_or_minus_one())) + field.size();
+}
+
+inline std::byte* write_field(std::byte* to, const bytes_view& field) noexcept {
+    to = wire::write_varint(to, static_cast<std::int32_t>(field.size_or_minus_one()));
+    if (field.size() != 0) std::memcpy(to, field.data(), field.size());
+    return to + field.size();
 }
 
 inline std::size_t headers_size(std::span<const header> headers) noexcept {
@@ -63,7 +70,20 @@ inline std::size_t batch_size_upper_bound(std::size_t content_size) noexcept {
 }
 
 // Writes a record of `body_size` at `to`, which has room for record_size(body_size); returns where the next one goes.
-std::byte* write_record(std::byte* to, std::size_t body_size, std::int64_t timestamp_delta, std::int32_t offset_delta,
-                        const record_parts& parts) noexcept;
+inline std::byte* write_record(std::byte* to, std::size_t body_size, std::int64_t timestamp_delta,
+                               std::int32_t offset_delta, const record_parts& parts) noexcept {
+    to = wire::write_varint(to, static_cast<std::int32_t>(body_size));
+    *to++ = std::byte{0};  // attributes
+    to = wire::write_varlong(to, timestamp_delta);
+    to = wire::write_varint(to, offset_delta);
+    to = detail::write_field(to, parts.key);
+    to = detail::write_field(to, parts.value);
+    to = wire::write_varint(to, static_cast<std::int32_t>(parts.headers.size()));
+    for (const header& each : parts.headers) {
+        to = detail::write_field(to, each.key);
+        to = detail::write_field(to, each.value);
+    }
+    return to;
+}
 
 }  // namespace sluice
