@@ -15,7 +15,8 @@ class result_block;
 class staged_record;
 
 // What send() gives for an accepted record. Await it (rvalue: `co_await std::move(delivery)`) for the record_metadata, or
-// drop it: the record goes on, and if it fails producer_config::on_delivery_error hears of it. Neither allocates.
+// drop it before it has its result: the record goes on, and if it fails producer_config::on_delivery_error hears of it.
+// Neither allocates.
 //
 //   completion     void(error_code, record_metadata), when the broker has acknowledged, or the record has failed for good.
 //                  On failure the metadata still names topic, partition and outcome: use as_tuple(use_awaitable).
@@ -24,7 +25,7 @@ class staged_record;
 //   errors         errc::delivery_timeout, errc::closed, and what brokers answer (broker_errc)
 //
 // Thread rules: two kinds. One that came on the loop that owns the record's partition is a *core* delivery, confined to that
-// loop (checked in debug builds); to_shared() makes one that may travel. All others may travel from the start, and be
+// loop (debug builds abort when another loop uses it); to_shared() makes one that may travel. All others may travel from the start, and be
 // awaited by one thread at a time. Lifetime: may outlive the producer; move-only.
 class delivery : public detail::basic_operation<delivery, record_metadata> {
 public:

@@ -72,6 +72,7 @@ struct producer_config {
     // On the shard's loop; must not block or throw. Unset: one warning in the log for each batch.
     std::function<void(const delivery_failure&)> on_delivery_error;
     std::uint64_t seed = 0;  // for jitter and sticky choice; 0: from the system
+    std::vector<std::string> unknown_keys;  // given to set(), and not Kafka's: producer::create() warns about each
 
     // What is wrong with a key or a value, in words that name key, value and what is allowed.
     struct problem {
@@ -80,7 +81,7 @@ struct producer_config {
     };
 
     // Sets one of Kafka's keys from text ("linger.ms", "10"). Keys of Kafka's producer that are not implemented are
-    // refused by name; unknown keys are no problem, but nothing is set: see `is_known`.
+    // refused by name; unknown keys are no problem, but have no effect, and are noted in `unknown_keys`.
     std::optional<problem> set(std::string_view key, std::string_view value);
     // One of the keys of Kafka's producer.
     static bool is_known(std::string_view key) noexcept;

@@ -30,8 +30,10 @@ struct batch_result {
 
 class result_block : public list_hook<result_block> {
 public:
-    result_block(slab<result_block>& home, shared_text topic, std::int32_t partition) noexcept
-        : home_(&home), topic_(std::move(topic)), partition_(partition) {}
+    // `loop_token` stands for the loop that alone may touch the block; never followed, since the loop may end before.
+    result_block(slab<result_block>& home, shared_text topic, std::int32_t partition,
+                 const void* loop_token = nullptr) noexcept
+        : home_(&home), topic_(std::move(topic)), partition_(partition), loop_token_(loop_token) {}
     ~result_block();
 
     void add_reference() noexcept { ++references_; }
@@ -45,6 +47,7 @@ public:
     const batch_result& result() const noexcept { return result_; }
     const shared_text& topic() const noexcept { return topic_; }
     std::int32_t partition() const noexcept { return partition_; }
+    const void* loop_token() const noexcept { return loop_token_; }
 
     // Puts a waiter at the place of its record (`index`): waiters wake in the order of the records. Pending blocks only.
     void wait(completion& waiter) noexcept;
@@ -75,6 +78,7 @@ private:
     slab<result_block>* home_;
     shared_text topic_;
     std::int32_t partition_;
+    const void* loop_token_;
     std::uint32_t references_ = 1;  // its maker's
     std::uint32_t dropped_count_ = 0;
     state state_ = state::pending;

@@ -38,7 +38,7 @@ partition_queue& shard_accumulator::make_queue(topic_queues& topic, std::int32_t
 
 batch& shard_accumulator::make_batch(partition_queue& queue, chunk_chain lent, std::uint32_t write_limit,
                                      time_point now) {
-    result_block* result = blocks_->make(*blocks_, queue.topic->name, queue.partition);
+    result_block* result = blocks_->make(*blocks_, queue.topic->name, queue.partition, limits_.loop_token);
     return *batches_->make(queue, *result, *pool_, lent, write_limit, now, ++last_ordinal_);
 }
 

@@ -27,6 +27,7 @@ struct accumulator_limits {
     std::uint32_t batch_size = 16384;                              // bytes (batch.size)
     duration linger = std::chrono::milliseconds(5);                // linger.ms
     duration delivery_timeout = std::chrono::milliseconds(120000); // delivery.timeout.ms
+    const void* loop_token = nullptr;                              // whose results they are: see result_block
 };
 
 class shard_accumulator {

@@ -69,6 +69,9 @@ producer_core::producer_core(producer_config config, std::vector<event_loop*> lo
         shards_.push_back(std::make_unique<shard>(*this, *loops_[i], i, share, seeds.next(), names_(*loops_[i])));
     }
     home_ = std::make_unique<metadata_home>(*shards_.front(), metadata_limits_of(config_), seeds.next());
+    for (const std::string& key : config_.unknown_keys) {
+        log_.warning("{} is no key of Kafka's producer; it has no effect", key);
+    }
 }
 
 producer_core::~producer_core() = default;
@@ -371,14 +374,15 @@ void producer_core::on_shard_closed() {
     const std::shared_ptr<producer_core> last = std::move(self_);  // may be the end of this
 }
 
-void producer_core::report_dropped(const result_block& failed) const {
+void producer_core::report_dropped(const shared_text& topic, std::int32_t partition, std::uint32_t count,
+                                   const batch_result& why) const {
     delivery_failure failure;
-    failure.topic = failed.topic();
-    failure.partition = failed.partition();
-    failure.record_count = failed.dropped_count();
-    failure.error = failed.result().error;
-    failure.outcome = failed.result().outcome;
-    failure.message = failed.result().message;
+    failure.topic = topic;
+    failure.partition = partition;
+    failure.record_count = count;
+    failure.error = why.error;
+    failure.outcome = why.outcome;
+    failure.message = why.message;
     if (config_.on_delivery_error) return config_.on_delivery_error(failure);
     log_.warning("{} record(s) for {}-{} failed and nobody awaits them ({}): {}", failure.record_count,
                  failure.topic.view(), failure.partition, to_string(failure.outcome), failure.message.view());

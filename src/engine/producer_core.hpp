@@ -94,7 +94,8 @@ public:
     void publish(const std::shared_ptr<const snapshot>& view);
     void on_shard_closed();
     void on_abandoned();
-    void report_dropped(const result_block& failed) const;
+    void report_dropped(const shared_text& topic, std::int32_t partition, std::uint32_t count,
+                        const batch_result& why) const;
 
 private:
     // Where a record from another thread goes.

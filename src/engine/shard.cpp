@@ -22,8 +22,9 @@ std::uint32_t chunk_size_for(std::int32_t batch_size, std::size_t memory_bytes) 
     return size;
 }
 
-accumulator_limits limits_of(const producer_config& config) {
+accumulator_limits limits_of(const producer_config& config, const event_loop& loop) {
     accumulator_limits limits;
+    limits.loop_token = &loop;
     limits.batch_size = static_cast<std::uint32_t>(config.batch_size);
     limits.linger = config.linger;
     limits.delivery_timeout = *config.delivery_timeout;
@@ -36,7 +37,7 @@ shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::si
              std::unique_ptr<resolver> names)
     : core_(core), loop_(loop), index_(index), randomness_(seed), log_(core.log()),
       pool_(memory_bytes, chunk_size_for(core.config().batch_size, memory_bytes)),
-      accumulator_(limits_of(core.config()), pool_), sender_(core.sending(), accumulator_, randomness_.next()),
+      accumulator_(limits_of(core.config(), loop), pool_), sender_(core.sending(), accumulator_, randomness_.next()),
       names_(std::move(names)), batch_size_(static_cast<std::uint32_t>(core.config().batch_size)) {
     const std::size_t overhead = batch_size_upper_bound(0);
     const auto request_max = static_cast<std::size_t>(core.config().max_request_size);
@@ -132,10 +133,21 @@ time_point shard::next_deadline() const {
 // Results go to the loop here, once a turn: whoever waits is resumed in its resume phase, in the order of the records.
 void shard::wake_finished() {
     accumulator_.take_finished([this](result_block& block) {
-        if (block.result().error && block.dropped_count() > 0) core_.report_dropped(block);
+        if (block.result().error) tell_dropped(block);
         loop_.post_all(block.waiters());
         block.drop_reference();
     });
+}
+
+// Deliveries that nobody holds any more: those that were given up here are counted in the block, those of other threads
+// are seen by their record.
+void shard::tell_dropped(result_block& failed) {
+    std::uint32_t count = failed.dropped_count();
+    for (task& waiter : failed.waiters()) {
+        const staged_record* staged = staged_record::of(waiter);
+        if (staged != nullptr && staged->is_caller_gone()) ++count;
+    }
+    if (count != 0) core_.report_dropped(failed.topic(), failed.partition(), count, failed.result());
 }
 
 // ---- topics and leaders

@@ -199,6 +199,7 @@ private:
     void lend_credit() noexcept;
     void give_back_credit(staged_record& staged) noexcept;
     void publish_credit() noexcept;
+    void tell_dropped(result_block& failed);
     void on_staged_deadline(staged_record& staged);
 
     // ---- topics

@@ -184,6 +184,7 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     } else if (staged.current_state() == staged_record::state::accepted) {
         staged.result.error = why;
         staged.result.message = std::move(text);
+        if (staged.is_caller_gone()) core_.report_dropped(staged.topic_name, staged.partition, 1, staged.result);
         staged.event.set(staged_record::finished, &loop_);
     }
     staged.drop_reference();

@@ -54,6 +54,10 @@ void staged_record::drop_reference() noexcept {
     blocks::free(this);
 }
 
+staged_record* staged_record::of(task& waiter) noexcept {
+    return waiter.runs(&on_result) ? &static_cast<staged_record&>(static_cast<completion&>(waiter)) : nullptr;
+}
+
 record_parts staged_record::parts() const noexcept {
     record_parts parts = parts_;
     parts.timestamp = timestamp;

@@ -51,6 +51,9 @@ public:
     static staged_record* share(result_block& block, std::uint32_t index, std::int64_t timestamp,
                                 std::int32_t key_size, std::int32_t value_size);
 
+    // Of a waiter in a result block; nullptr if that is something else.
+    static staged_record* of(task& waiter) noexcept;
+
     // Lets go of one reference.
     void drop_reference() noexcept;
     bool is_caller_gone() const noexcept { return references_.load(std::memory_order_acquire) == 1; }

@@ -11,6 +11,11 @@ namespace sluice {
 // The block that has the record now: a batch that was too large has handed it on.
 result_block& delivery::block() noexcept {
     auto* holder = static_cast<result_block*>(holder_);
+#ifndef NDEBUG
+    // Not on another loop. (A thread that is on no loop may be the loop's own, between two turns.)
+    const event_loop* const here = event_loop::current();
+    ensure(here == nullptr || holder->loop_token() == nullptr || holder->loop_token() == here);
+#endif
     while (holder->is_split()) {
         const result_block::part part = holder->find(index_);
         part.block->add_reference();

@@ -191,6 +191,9 @@ std::optional<problem> producer_config::set(std::string_view name, std::string_v
     const key* found = find_key(name);
     if (found == nullptr) {
         if (is_not_yet(name)) return problem{std::string(name), "not implemented yet"};
+        if (std::find(unknown_keys.begin(), unknown_keys.end(), name) == unknown_keys.end()) {
+            unknown_keys.emplace_back(name);
+        }
         return std::nullopt;
     }
     const std::string_view text = trimmed(value);

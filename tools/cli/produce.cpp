@@ -73,9 +73,6 @@ settings parse(const std::vector<std::string>& arguments) {
         if (auto problem = made.config.set(key, value.substr(equals + 1))) {
             throw usage_error{fmt::format("{}: {}", problem->key, problem->text)};
         }
-        if (!producer_config::is_known(key)) {
-            fmt::print(stderr, "sluice: warning: {} is no key of Kafka's producer; it has no effect\n", key);
-        }
     });
     known.flag("--quiet", [&] { made.is_quiet = true; });
     known.flag("--help", [&] { made.wants_help = true; });

@@ -36,6 +36,8 @@ struct task : list_hook<> {
     void run() { run_or_drop_(*this, fate::run); }
     void drop() noexcept { run_or_drop_(*this, fate::drop); }
     bool is_queued() const noexcept { return this->is_linked(); }
+    // Was it made to run this?
+    bool runs(callback function) const noexcept { return run_or_drop_ == function; }
 
 private:
     callback run_or_drop_;

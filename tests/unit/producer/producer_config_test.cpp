@@ -208,7 +208,9 @@ TEST(ProducerConfig, KeysThatNobodyKnowsChangeNothing) {
     producer_config config;
 
     EXPECT_FALSE(config.set("linger", "17"));
+    EXPECT_FALSE(config.set("linger", "18"));
 
+    EXPECT_EQ(config.unknown_keys, std::vector<std::string>{"linger"}) << "what create() warns about, once";
     EXPECT_FALSE(producer_config::is_known("linger"));
     EXPECT_TRUE(producer_config::is_known("linger.ms"));
     EXPECT_EQ(config.linger, 5ms);
