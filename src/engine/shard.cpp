@@ -241,7 +241,10 @@ void shard::on_closed(connection& closed, error_code why, const std::string& tex
     if (phase_ == phase::running || phase_ == phase::closing) {
         core_.set_connection_trouble(text);
         sender_.set_connection_trouble(text);
-        log_trouble(closed, fmt::format("lost: {} [{}]", text, why.message()), now);
+        // Mostly the text says what the code does, with the address.
+        const std::string reason = why.message();
+        log_trouble(closed, text.find(reason) == std::string::npos ? fmt::format("lost: {} [{}]", text, reason)
+                                                                   : fmt::format("lost: {}", text), now);
         core_.want_update(*this);  // NET-14
     }
     finish_if_quiet();
