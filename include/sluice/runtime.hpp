@@ -21,7 +21,8 @@ struct runtime_options {
 //   sluice::runtime runtime;
 //   auto producer = co_await sluice::producer::create(runtime, config);
 //
-// Lifetime: outlives the producers on it. Errors: the constructor throws what sluice::loop throws.
+// Lifetime: outlives the producers on it. Errors: the constructor throws what sluice::loop throws, and
+// errc::invalid_config for no shards.
 class runtime {
 public:
     explicit runtime(runtime_options options = {});

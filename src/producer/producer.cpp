@@ -18,6 +18,9 @@ call_operation<producer> create_with(std::vector<event_loop*> loops, producer_co
                 return result->finish(errc::invalid_config,
                                       shared_text(fmt::format("{}: {}", problem->key, problem->text)));
             }
+            if (loops.empty()) {
+                return result->finish(errc::invalid_config, shared_text("a producer needs a loop at least"));
+            }
             static std::atomic<std::uint32_t> unnamed{0};
             if (config.client_id.empty()) config.client_id = fmt::format("producer-{}", ++unnamed);
             if (config.seed == 0) config.seed = random_seed();
