@@ -38,7 +38,7 @@ shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::si
     : core_(core), loop_(loop), index_(index), randomness_(seed), log_(core.log()),
       pool_(memory_bytes, chunk_size_for(core.config().batch_size, memory_bytes)),
       accumulator_(limits_of(core.config(), loop), pool_), sender_(core.sending(), accumulator_, randomness_.next()),
-      names_(std::move(names)), batch_size_(static_cast<std::uint32_t>(core.config().batch_size)) {
+      names_(std::move(names)), batch_size_(core.sending().batch_size) {
     const std::size_t overhead = batch_size_upper_bound(0);
     const auto request_max = static_cast<std::size_t>(core.config().max_request_size);
     content_size_max_ = std::min(request_max - std::min(request_max, overhead),
