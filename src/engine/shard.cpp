@@ -101,6 +101,11 @@ void shard::serve(time_point now) {
         ensure(yielded.empty() || &yielded.front() != &next);
     }
     pool_.serve(now);
+    // Nothing will be released any more, and the one who waits needs what the ingress holds.
+    if (credit_chunks_ != 0 && pool_.has_waiters() && pool_.free_chunks() + credit_chunks_ == pool_.capacity_chunks()) {
+        withdraw_credit();
+        pool_.serve(now);
+    }
 }
 
 void shard::drain(time_point now) {

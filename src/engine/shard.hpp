@@ -197,6 +197,7 @@ private:
     static void settle_route(staged_record& staged) noexcept;
     staged_record* ingress_head() noexcept;
     void lend_credit() noexcept;
+    void withdraw_credit() noexcept;
     void give_back_credit(staged_record& staged) noexcept;
     void publish_credit() noexcept;
     void tell_dropped(result_block& failed);

@@ -229,6 +229,12 @@ void shard::lend_credit() noexcept {
     credit_.fetch_add(std::int64_t{step} * pool_.chunk_size_bytes(), std::memory_order_relaxed);
 }
 
+// What is spent at this moment is beyond the budget until it is in a batch, and is not lent again then.
+void shard::withdraw_credit() noexcept {
+    credit_.fetch_sub(std::int64_t{credit_chunks_} * pool_.chunk_size_bytes(), std::memory_order_relaxed);
+    pool_.unreserve(std::exchange(credit_chunks_, 0));
+}
+
 void shard::give_back_credit(staged_record& staged) noexcept {
     returned_credit_ += static_cast<std::int64_t>(std::exchange(staged.paid_credit, 0));
 }
