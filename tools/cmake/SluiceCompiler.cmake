@@ -19,8 +19,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND SLUICE_WARNINGS -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds)
 endif()
 if(SLUICE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Instrumented code hides from g++ that two branches exclude each other; the sanitizer itself sees what is real.
-    list(APPEND SLUICE_WARNINGS -Wno-use-after-free)
+    # Instrumented code hides from g++ that two branches exclude each other, and which operator new a coroutine's promise
+    # has; the sanitizer itself sees what is real.
+    list(APPEND SLUICE_WARNINGS -Wno-use-after-free -Wno-mismatched-new-delete)
 endif()
 if(SLUICE_WERROR)
     list(APPEND SLUICE_WARNINGS -Werror)
