@@ -27,7 +27,7 @@ void run_in_child(Body body) {
     if (child == 0) {
         body();
         std::fflush(nullptr);
-        ::_exit(testing::Test::HasFailure() ? 1 : 0);
+        ::_exit(::testing::Test::HasFailure() ? 1 : 0);
     }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);

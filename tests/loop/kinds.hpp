@@ -9,9 +9,9 @@
 
 namespace sluice {
 
-inline const auto both_reactors = testing::Values(reactor_kind::uring, reactor_kind::epoll);
+inline const auto both_reactors = ::testing::Values(reactor_kind::uring, reactor_kind::epoll);
 
-inline std::string name_of_kind(const testing::TestParamInfo<reactor_kind>& tested) {
+inline std::string name_of_kind(const ::testing::TestParamInfo<reactor_kind>& tested) {
     return tested.param == reactor_kind::uring ? "uring" : "epoll";
 }
 

@@ -292,7 +292,7 @@ TEST_F(Produce, ReadsNoFasterThanTheBrokerTakes) {
 }
 
 TEST_F(Produce, NeedsLittleMemoryAlsoForMillionsOfTinyLines) {
-    constexpr std::int64_t memory_max = 96 << 20;
+    [[maybe_unused]] constexpr std::int64_t memory_max = 96 << 20;
     requests.decide([](const request_info&) { return fate::delay(2ms); });
     child_program running(with());
     std::string piece;
