@@ -97,7 +97,7 @@ public:
     }
     const std::string& bootstrap() const { return bootstrap_; }
     void TearDown() override {
-        if (!port_.empty()) output_of(std::string(kafka_tool) + " down --port " + port_);
+        if (!port_.empty()) output_of(fmt::format("{} down --port {}", kafka_tool, port_));
     }
 
 private:
