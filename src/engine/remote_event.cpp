@@ -18,20 +18,16 @@ void remote_signal::run_or_drop(task& self, fate what) {
     completion* done = std::exchange(signal->done_, nullptr);
     if (done != nullptr) *signal->slot_ = nullptr;
     // Dropped while it waits in the slot, it belongs to whoever takes it out.
-    const bool is_last = signal->is_posted || signal->event_->waiting_.exchange(nullptr) == signal;
+    const bool is_last = signal->is_posted || signal->event_->take_waiting() == signal;
     if (is_last) delete signal;
     if (done == nullptr) return;
     what == fate::run ? done->run() : done->drop();
 }
 
 void remote_event::set(std::uint8_t level, event_loop* on) noexcept {
-    ensure(level > level_.load(std::memory_order_relaxed));
-    level_.store(level, std::memory_order_seq_cst);
-    wake(on);
-}
-
-void remote_event::wake(event_loop* on) noexcept {
-    remote_signal* woken = waiting_.exchange(nullptr, std::memory_order_seq_cst);
+    const std::uintptr_t before = state_.exchange(level, std::memory_order_acq_rel);
+    ensure(level > (before & level_mask));
+    remote_signal* woken = waiting_in(before);
     if (woken == nullptr) return;
     const std::shared_ptr<loop_gate> gate = woken->gate_;
     if (gate == nullptr) {
@@ -45,10 +41,13 @@ void remote_event::wake(event_loop* on) noexcept {
 
 void remote_event::start(std::uint8_t level, completion& done, remote_signal*& signal) {
     auto* made = new remote_signal(*this, done, signal);
-    waiting_.store(made, std::memory_order_seq_cst);
-    if (level_.load(std::memory_order_seq_cst) < level) return;
-    // It happened just now. If the shard has not taken the signal, it is on us to send it.
-    if (waiting_.exchange(nullptr, std::memory_order_seq_cst) != made) return;
+    std::uintptr_t seen = state_.load(std::memory_order_acquire);
+    while ((seen & level_mask) < level) {
+        const std::uintptr_t waiting = reinterpret_cast<std::uintptr_t>(made) | (seen & level_mask);
+        if (state_.compare_exchange_weak(seen, waiting, std::memory_order_acq_rel, std::memory_order_acquire))
+            return;
+    }
+    // It happened just now.
     if (made->gate_ != nullptr) made->gate_->remove(*made);
     made->is_posted = true;
     if (event_loop* here = event_loop::current()) {
@@ -60,7 +59,7 @@ void remote_event::start(std::uint8_t level, completion& done, remote_signal*& s
 
 bool remote_event::take_back(remote_signal*& signal) noexcept {
     if (signal == nullptr) return false;
-    if (waiting_.exchange(nullptr, std::memory_order_seq_cst) != signal) return false;
+    if (take_waiting() != signal) return false;
     if (signal->gate_ != nullptr) signal->gate_->remove(*signal);
     delete std::exchange(signal, nullptr);
     return true;

@@ -29,9 +29,9 @@ private:
     friend class remote_event;
     static void run_or_drop(task& self, fate what);
 
-    remote_event* event_;    // outlives this while the signal is in its slot
-    completion* done_;       // nullptr: the caller has gone
-    remote_signal** slot_;   // where the caller keeps its pointer to this
+    remote_event* event_;              // outlives this while the signal is in its slot
+    completion* done_;                 // nullptr: the caller has gone
+    remote_signal** slot_;             // where the caller keeps its pointer to this
     std::shared_ptr<loop_gate> gate_;  // of the caller's loop; nullptr: it is on none
 };
 
@@ -41,12 +41,14 @@ public:
     remote_event(const remote_event&) = delete;
     remote_event& operator=(const remote_event&) = delete;
 
-    std::uint8_t level() const noexcept { return level_.load(std::memory_order_acquire); }
+    std::uint8_t level() const noexcept {
+        return static_cast<std::uint8_t>(state_.load(std::memory_order_acquire) & level_mask);
+    }
 
     // On the shard. Wakes in a later phase; `on` is the shard's loop, nullptr only where nobody can be waiting yet.
     void set(std::uint8_t level, event_loop* on) noexcept;
 
-    // The caller waits for a level that was not reached a moment ago. `signal` stays where it is while it waits.
+    // The caller waits for a level (3 at most) that was not reached a moment ago. `signal` stays where it is while it waits.
     void start(std::uint8_t level, completion& done, remote_signal*& signal);
     // The caller does not wait any more. True: `done` will not run. False: it is on its way, on this caller's loop or,
     // without one, on the shard's.
@@ -56,10 +58,19 @@ public:
 
 private:
     friend class remote_signal;
-    void wake(event_loop* on) noexcept;
+    static constexpr std::uintptr_t level_mask = 3;
+    static remote_signal* waiting_in(std::uintptr_t state) noexcept {
+        return reinterpret_cast<remote_signal*>(state & ~level_mask);
+    }
+    remote_signal* take_waiting() noexcept {
+        return waiting_in(state_.fetch_and(level_mask, std::memory_order_acq_rel));
+    }
 
-    std::atomic<std::uint8_t> level_{0};
-    std::atomic<remote_signal*> waiting_{nullptr};
+    // The level, and the signal that waits. One word, so that a signal is in the slot only while the level is below: who
+    // waits without a loop is woken on the shard's thread, and may free this event before start() is back.
+    std::atomic<std::uintptr_t> state_{0};
 };
+
+static_assert(alignof(remote_signal) > 3);
 
 }  // namespace sluice
