@@ -130,6 +130,28 @@ TEST_F(ForeignContext, ARecordThatHasToWaitIsCopiedForTokensThatReturnAtOnce) {
     EXPECT_EQ(end_offset("orders"), 2);
 }
 
+TEST_F(ForeignContext, CallbacksWithoutAContextAreCalledOnceEach) {
+    constexpr int count = 5000;
+    client with(kafka.bootstrap());
+    std::atomic<int> called_count = 0;
+    std::atomic<int> failed_count = 0;
+
+    // Called on the loop's thread, maybe before this thread is back from the call that waits.
+    for (int i = 0; i < count; ++i) {
+        with.to.deliver(record("orders", "value"))([&](error_code why, const record_metadata&) {
+            if (why) ++failed_count;
+            ++called_count;
+            called_count.notify_all();
+        });
+    }
+    for (int called = called_count; called < count; called = called_count) called_count.wait(called);
+    wait(with.to.close());
+
+    EXPECT_EQ(called_count, count);
+    EXPECT_EQ(failed_count, 0);
+    EXPECT_EQ(end_offset("orders"), count);
+}
+
 // ---- a context that ends in the middle
 
 enum class wait_for_what { topic, memory, acknowledgement, flush, close, partitions };
