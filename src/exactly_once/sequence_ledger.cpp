@@ -15,6 +15,8 @@ bool sequence_ledger::may_send(const sequenced& head, const producer_identity& c
     if (tracked_.empty()) return true;
     // Five younger batches would push it out of what the broker remembers, and then nobody could tell any more.
     if (tracked_.front().may_be_stored) return false;
+    // A broker that knows nothing of us takes any sequence for the first: the next one must not get there before it.
+    if (!is_introduced_) return false;
     return identity_ == current;
 }
 
@@ -25,6 +27,7 @@ void sequence_ledger::on_send(sequenced& sent, const producer_identity& current)
         if (identity_ != current) {
             ensure(tracked_.empty());
             identity_ = current;
+            is_introduced_ = false;
             next_sequence_ = 0;
             last_acked_sequence_ = no_sequence;
             last_acked_offset_ = -1;
@@ -57,6 +60,7 @@ void sequence_ledger::on_stored(sequenced& stored, std::int64_t last_offset) noe
     const std::int32_t last = stored.last_sequence();
     if (last_acked_sequence_ == no_sequence || is_older(last_acked_sequence_, last)) last_acked_sequence_ = last;
     if (last_offset > last_acked_offset_) last_acked_offset_ = last_offset;
+    is_introduced_ = true;
     if (has_hole_ && is_older(hole_sequence_, stored.base_sequence)) has_hole_ = false;  // taken without a gap
     stored.may_be_stored = false;
     forget(stored);
@@ -66,6 +70,7 @@ void sequence_ledger::on_not_stored(sequenced& refused) noexcept { leave_wire(re
 
 void sequence_ledger::on_no_answer(sequenced& lost) noexcept {
     lost.may_be_stored = true;
+    lost.was_lost = true;
     leave_wire(lost);
 }
 
@@ -105,6 +110,7 @@ void sequence_ledger::replace(sequenced& whole, std::span<sequenced* const> part
         part->identity = whole.identity;
         part->base_sequence = sequence;
         part->known = fate::not_stored;
+        part->was_lost = whole.was_lost;
         sequence = sequence_after(sequence, part->record_count);
         tracked_.insert(place, *part);
     }
@@ -130,6 +136,7 @@ bool sequence_ledger::take_up(const producer_identity& next) noexcept {
         tracked_.pop_front();
     }
     identity_ = next;
+    is_introduced_ = false;
     next_sequence_ = 0;
     last_acked_sequence_ = no_sequence;
     last_acked_offset_ = -1;

@@ -14,6 +14,9 @@
 //             left is stamped anew, from 0. (stricter than IDM-12)
 //   window    While the oldest batch may be stored, no fresh one follows it: the broker remembers five batches only, and
 //             asked about a sixth-last it would say OUT_OF_ORDER although it has it. (stricter than SDR-16)
+//   first     Under a new id or epoch the first batch goes alone, until it is stored: of a producer that it does not know
+//             a broker takes any sequence (KIP-360, from 2.5), also that of the second batch when the first was refused.
+//             The first would come after it, or be taken for lost and the second be sent again. (stricter than SDR-16)
 //   hole      A batch that is given up while it may be stored leaves one: no new sequence is given before an answer to a
 //             later batch, or quiet, has told what became of it. (IDM-14, IDM-15)
 //
@@ -41,6 +44,8 @@ struct sequenced : list_hook<sequence_ledger> {
     std::int32_t record_count = 0;  // set when the batch closes
     fate known = fate::never_sent;
     bool may_be_stored = false;  // an attempt ended without an answer, and nothing has told since
+    // An attempt ended without an answer. Its bytes may get there yet, whatever a later attempt was told: for the outcome.
+    bool was_lost = false;
 
     bool has_sequence() const noexcept { return base_sequence != no_sequence; }
     bool is_tracked() const noexcept { return list_hook<sequence_ledger>::is_linked(); }
@@ -79,6 +84,12 @@ public:
     // Takes up `next`, if quiet: what is tracked is forgotten, to be stamped anew when it is sent. True if it did.
     bool take_up(const producer_identity& next) noexcept;
 
+    // For tests: as if the broker had stored something under this identity.
+    void introduce(const producer_identity& known) noexcept {
+        identity_ = known;
+        is_introduced_ = true;
+    }
+
     bool is_idle() const noexcept { return tracked_.empty(); }
     bool has_hole() const noexcept { return has_hole_; }
     const producer_identity& identity() const noexcept { return identity_; }
@@ -107,6 +118,7 @@ private:
     list_of<sequenced, sequence_ledger> tracked_;  // oldest first
     std::int32_t hole_sequence_ = no_sequence;     // the youngest hole
     bool has_hole_ = false;
+    bool is_introduced_ = false;  // a batch of this identity is stored
     bool wants_new_epoch_ = false;
 };
 

@@ -21,6 +21,12 @@ std::string name_of(const partition_queue& queue) {
     return fmt::format("{}-{}", queue.topic->name.view(), queue.partition);
 }
 
+// Of a batch that has failed. An earlier attempt that was lost may reach the broker after a later one was refused.
+outcome outcome_of(const batch& failed, bool is_on_the_wire) noexcept {
+    const bool may_be_stored = failed.may_be_stored || failed.was_lost || is_on_the_wire;
+    return may_be_stored ? outcome::possibly_persisted : outcome::not_persisted;
+}
+
 }  // namespace
 
 sender::sender(const sender_config& config, shard_accumulator& accumulator, std::uint64_t seed)
@@ -344,7 +350,7 @@ void sender::fail(batch& attempted, error_code error, std::string_view text) {
     if (!attempted.is_resolved) {
         batch_result result;
         result.error = error;
-        result.outcome = attempted.may_be_stored ? outcome::possibly_persisted : outcome::not_persisted;
+        result.outcome = outcome_of(attempted, false);
         result.message = shared_text(text.empty() ? error.message() : std::string(text));
         accumulator_.finish(attempted, std::move(result));
     }
@@ -438,8 +444,7 @@ void sender::expire(batch& old, time_point now) {
     }
     batch_result result;
     result.error = errc::delivery_timeout;
-    const bool may_be_stored = old.may_be_stored || old.is_in_flight;
-    result.outcome = may_be_stored ? outcome::possibly_persisted : outcome::not_persisted;
+    result.outcome = outcome_of(old, old.is_in_flight);
     result.message = shared_text(text);
     // In flight it stays tracked: a late answer still tells what became of its sequences (ERR-6).
     if (!old.is_in_flight && config_.is_idempotent) queue.ledger.on_failed(old);
@@ -464,8 +469,7 @@ void sender::fail_all(error_code why, std::string_view text) {
     while (batch* each = accumulator_.find_unresolved()) {
         batch_result result;
         result.error = why;
-        const bool may_be_stored = each->may_be_stored || each->is_in_flight;
-        result.outcome = may_be_stored ? outcome::possibly_persisted : outcome::not_persisted;
+        result.outcome = outcome_of(*each, each->is_in_flight);
         result.message = message;
         partition_queue& queue = each->queue;
         if (!each->is_in_flight && config_.is_idempotent) queue.ledger.on_failed(*each);

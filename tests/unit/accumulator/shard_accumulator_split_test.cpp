@@ -21,7 +21,9 @@ struct split_case {
     texts expected;
 
     explicit split_case(std::uint32_t chunk_size = 1024)
-        : on(limits_of(1 << 20), 4 << 20, chunk_size), queue(on.queue()) {}
+        : on(limits_of(1 << 20), 4 << 20, chunk_size), queue(on.queue()) {
+        queue.ledger.introduce(identity);
+    }
     void append(const record_parts& parts) {
         records.push_back(on.append(queue, parts, at(0ms)));
         expected.push_back(text_of(parts));

@@ -316,6 +316,7 @@ TEST(ShardAccumulator, WithSequencesARetryGoesToItsPlaceWhateverTheOrderOfTheAns
         for (const auto& order : orders) {
             accumulator_fixture on(limits_of(1));
             partition_queue& queue = on.queue();
+            queue.ledger.introduce(identity);
             sequenced earlier;
             earlier.record_count = before;
             if (before != 0) {

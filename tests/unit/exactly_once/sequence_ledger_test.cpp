@@ -26,6 +26,7 @@ TEST(SequenceLedger, CountsRecordsFromZeroPerPartition_IDM_2) {
     batch_of first(3), second(5);
 
     ledger.on_send(first, first_epoch);
+    ledger.on_stored(first, 0);
     ledger.on_send(second, first_epoch);
 
     EXPECT_EQ(first.base_sequence, 0);
@@ -62,6 +63,7 @@ TEST(SequenceLedger, SendsNothingWithoutAProducerId_ACC_19b) {
 
 TEST(SequenceLedger, ARetryKeepsItsSequenceAndWaitsForEarlierOnes_IDM_5_ACC_19e) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of first(2), second(2);
     ledger.on_send(first, first_epoch);
     ledger.on_send(second, first_epoch);
@@ -82,6 +84,23 @@ TEST(SequenceLedger, ARetryKeepsItsSequenceAndWaitsForEarlierOnes_IDM_5_ACC_19e)
     EXPECT_FALSE(ledger.wants_new_epoch());
 }
 
+TEST(SequenceLedger, TheFirstBatchGoesAloneUntilItIsStored) {
+    sequence_ledger ledger;
+    batch_of first(2), second(1), third(1);
+    ledger.on_send(first, first_epoch);
+    EXPECT_FALSE(ledger.may_send(second, first_epoch)) << "a broker that does not know us would take it for the first";
+
+    ledger.on_not_stored(first);  // NOT_ENOUGH_REPLICAS, say
+    EXPECT_FALSE(ledger.may_send(second, first_epoch));
+    ledger.on_send(first, first_epoch);
+    ledger.on_stored(first, 0);
+
+    ASSERT_TRUE(ledger.may_send(second, first_epoch));
+    ledger.on_send(second, first_epoch);
+    EXPECT_TRUE(ledger.may_send(third, first_epoch));
+    ledger.on_stored(second, 2);
+}
+
 TEST(SequenceLedger, NothingFreshFollowsABatchThatMayBeStored) {
     sequence_ledger ledger;
     batch_of lost(1), fresh(1);
@@ -97,6 +116,7 @@ TEST(SequenceLedger, NothingFreshFollowsABatchThatMayBeStored) {
 
 TEST(SequenceLedger, OutOfOrderBehindAnOpenBatchIsOnlyRetried_IDM_9) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of first(1), second(1);
     ledger.on_send(first, first_epoch);
     ledger.on_send(second, first_epoch);
@@ -129,6 +149,7 @@ TEST(SequenceLedger, OutOfOrderOfTheOldestWantsANewEpoch_IDM_9) {
 
 TEST(SequenceLedger, ARefusedBatchWantsANewEpochAndLaterOnesAreStampedAnew_IDM_8_IDM_12) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of refused(3), later(2), fresh(1);
     ledger.on_send(refused, first_epoch);
     ledger.on_send(later, first_epoch);
@@ -149,6 +170,7 @@ TEST(SequenceLedger, ARefusedBatchWantsANewEpochAndLaterOnesAreStampedAnew_IDM_8
 
 TEST(SequenceLedger, WhatMayBeStoredIsAskedAboutUnderTheOldEpochFirst) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of lost(1), refused(1);
     ledger.on_send(lost, first_epoch);
     ledger.on_send(refused, first_epoch);
@@ -168,6 +190,7 @@ TEST(SequenceLedger, WhatMayBeStoredIsAskedAboutUnderTheOldEpochFirst) {
 
 TEST(SequenceLedger, BehindAnOldestThatIsNotStoredNothingIsStored) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of oldest(1), lost(1);
     ledger.on_send(oldest, first_epoch);
     ledger.on_send(lost, first_epoch);
@@ -177,10 +200,12 @@ TEST(SequenceLedger, BehindAnOldestThatIsNotStoredNothingIsStored) {
     EXPECT_TRUE(ledger.is_quiet()) << "the broker takes no sequence after a gap";
     EXPECT_TRUE(ledger.take_up(second_epoch));
     EXPECT_FALSE(lost.has_sequence());
+    EXPECT_TRUE(lost.was_lost) << "but its first attempt may still be under way";
 }
 
 TEST(SequenceLedger, GivingUpWhatMayBeStoredLeavesAHole_IDM_14) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of given_up(2), later(2), fresh(1);
     ledger.on_send(given_up, first_epoch);
     ledger.on_send(later, first_epoch);
@@ -211,6 +236,7 @@ TEST(SequenceLedger, AHoleThatNobodyCanTellAboutWantsANewEpoch_IDM_15) {
 
 TEST(SequenceLedger, AHoleBehindWhichTheOldestIsOutOfOrderWasNotStored) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of given_up(2), later(2);
     ledger.on_send(given_up, first_epoch);
     ledger.on_send(later, first_epoch);
@@ -225,6 +251,7 @@ TEST(SequenceLedger, AHoleBehindWhichTheOldestIsOutOfOrderWasNotStored) {
 
 TEST(SequenceLedger, AnAnswerToAnEarlierBatchSaysNothingAboutTheHole) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of earlier(1), given_up(1), later(1);
     ledger.on_send(earlier, first_epoch);
     ledger.on_send(given_up, first_epoch);
@@ -251,6 +278,7 @@ TEST(SequenceLedger, ExpiryBeforeAnyAttemptLeavesNoTrace_IDM_16) {
 
 TEST(SequenceLedger, PartsOfASplitBatchTakeItsSequences_SPL_4) {
     sequence_ledger ledger;
+    ledger.introduce(first_epoch);
     batch_of whole(10), later(1), left(4), middle(1), right(5);
     ledger.on_send(whole, first_epoch);
     ledger.on_send(later, first_epoch);
@@ -304,13 +332,13 @@ TEST(SequenceLedger, AnotherPartitionsNewEpochIsTakenUpWhenIdle_IDM_12) {
 }
 
 // A broker's log of one partition, with the rules of ProducerAppendInfo: sequences without gaps per epoch, a new epoch
-// starts at 0, and the last five batches are recognised.
+// starts at 0, and the last five batches are recognised. A producer that it does not know may begin anywhere (KIP-360).
 class broker_log {
 public:
     enum class answer { stored, duplicate, out_of_order };
     answer append(const sequenced& batch, int content) {
         if (batch.identity != identity_) {
-            if (batch.base_sequence != 0) return answer::out_of_order;
+            if (batch.base_sequence != 0 && identity_.is_valid()) return answer::out_of_order;
             identity_ = batch.identity;
             window_.clear();
         } else {

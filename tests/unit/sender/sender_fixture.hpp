@@ -66,6 +66,10 @@ struct sender_fixture : accumulator_fixture {
     partition_queue& led(std::int32_t partition = 0) {
         partition_queue& found = queue(partition);
         if (found.leader == nullptr) tested.set_leader(found, 1, 5);
+        // The first batch of all would go alone.
+        if (config.is_idempotent && found.ledger.is_idle() && found.ledger.identity() == producer_identity{}) {
+            found.ledger.introduce(identity);
+        }
         return found;
     }
     held_record send(std::int32_t partition, bytes_view value, time_point now = at({})) {
