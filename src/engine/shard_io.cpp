@@ -195,6 +195,7 @@ void shard::tell_home(time_point now) {
 }
 
 connection* shard::least_loaded_connection(time_point now, time_point& next_try) {
+    next_try = never;
     connection* best = nullptr;
     bool is_one_opening = false;
     for (auto& [id, each] : connections_) {
@@ -216,7 +217,6 @@ connection* shard::least_loaded_connection(time_point now, time_point& next_try)
         std::int32_t id = -1;
         for (const host_port& each : core_.bootstrap()) candidates.emplace_back(id--, each);
     }
-    next_try = never;
     const std::size_t start = randomness_.below(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         const auto& [id, address] = candidates[(start + i) % candidates.size()];
