@@ -147,12 +147,12 @@ void shard::wake_finished() {
 // Deliveries that nobody holds any more: those that were given up here are counted in the block, those of other threads
 // are seen by their record.
 void shard::tell_dropped(result_block& failed) {
-    std::uint32_t count = failed.dropped_count();
-    for (task& waiter : failed.waiters()) {
-        const staged_record* staged = staged_record::of(waiter);
-        if (staged != nullptr && staged->is_caller_gone()) ++count;
+    if (failed.dropped_count() != 0) {
+        core_.report_dropped(failed.topic(), failed.partition(), failed.dropped_count(), failed.result());
     }
-    if (count != 0) core_.report_dropped(failed.topic(), failed.partition(), count, failed.result());
+    for (task& waiter : failed.waiters()) {
+        if (staged_record* staged = staged_record::of(waiter)) staged->at = this;
+    }
 }
 
 // ---- topics and leaders

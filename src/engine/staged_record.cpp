@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "engine/producer_core.hpp"
 #include "engine/shard.hpp"
 
 namespace sluice {
@@ -74,7 +75,11 @@ void staged_record::deadline_timer::expire(timer& due) noexcept {
 // The batch has its result; in the resume phase of the shard's loop.
 void staged_record::on_result(task& self, fate what) {
     auto& done = static_cast<staged_record&>(static_cast<completion&>(self));
+    const bool is_dropped = done.is_caller_gone();
     done.take_result(what == fate::run);
+    if (is_dropped && done.result.error && what == fate::run) {
+        done.at->core().report_dropped(done.topic_name, done.partition, 1, done.result);
+    }
     done.drop_reference();
 }
 

@@ -101,7 +101,7 @@ public:
     bool is_routed = false;        // through the home shard of the producer, since its topic was not published yet
     std::size_t paid_credit = 0;   // bytes of the owning shard's ingress credit
     std::uint64_t arrival = 0;     // counts the shard's staged records
-    shard* at = nullptr;           // the shard that has it now
+    shard* at = nullptr;           // the shard that has it now; of one made by share(): from its failure on
     event_loop* loop = nullptr;    // and its loop
 
     remote_event event;
