@@ -80,7 +80,7 @@ private:
     send_status try_accept(shard& at, served_by turn);
     bool finish_staged();
     // Another shard owns the partition; called by the local_send, which ends here.
-    void move_elsewhere(completion& done);
+    void move_elsewhere(completion& done, time_point started);
     local_send& local() noexcept;
     void end_local() noexcept;
 

@@ -170,7 +170,7 @@ producer_core::route producer_core::find_route(topic_entry& topic, const record&
     return made;
 }
 
-void producer_core::stage(send_operation& sent) {
+void producer_core::stage(send_operation& sent, time_point started) {
     const record& wanted = sent.record_;
     if (!is_open()) return sent.fail(errc::closed, shared_text("the producer is closed"));
     if (!is_valid(wanted)) return sent.fail(errc::invalid_record, shared_text(why_invalid(wanted)));
@@ -193,6 +193,7 @@ void producer_core::stage(send_operation& sent) {
         topic.routed_count.fetch_add(1, std::memory_order_relaxed);
     } else if (to.target->try_take_credit(staged->size_bytes())) {
         staged->paid_credit = staged->size_bytes();
+    staged->started = started;
         staged->mark_accepted();
     }
     const bool is_accepted = staged->current_state() == staged_record::state::accepted;

@@ -68,7 +68,8 @@ public:
     result<delivery> try_send_at(shard& at, const record& sent);
     // Copies the record and pushes it to the shard that owns its partition, or to the one that finds out which. Accepted at
     // once where the ingress has credit; else `sent` waits for its staged record.
-    void stage(send_operation& sent);
+    // `started`: when the call began to wait, if it has.
+    void stage(send_operation& sent, time_point started = {});
     // As stage(), but never waits: would_block.
     result<delivery> try_stage(const record& sent, bool is_placed = false);
     void flush(std::function<void()> done);

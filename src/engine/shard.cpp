@@ -83,6 +83,7 @@ void shard::take_messages(time_point now) {
 void shard::on_time(time_point now) {
     accumulator_.end_lingering(now);
     sender_.on_time(now);
+    expire_unappended(now);
     for (auto& [id, each] : connections_) {
         static_cast<void>(id);
         each->on_time(now);
@@ -126,7 +127,8 @@ void shard::drain(time_point now) {
 }
 
 time_point shard::next_deadline() const {
-    time_point soonest = std::min({accumulator_.next_deadline(), sender_.next_deadline(), close_deadline_, next_try_});
+    time_point soonest = std::min({accumulator_.next_deadline(), sender_.next_deadline(), unappended_deadline(),
+                                   close_deadline_, next_try_});
     for (const auto& [id, each] : connections_) {
         static_cast<void>(id);
         soonest = std::min(soonest, each->next_deadline());
@@ -144,8 +146,8 @@ void shard::wake_finished() {
     });
 }
 
-// Deliveries that nobody holds any more: those that were given up here are counted in the block, those of other threads
-// are seen by their record.
+// Deliveries that nobody holds any more: those that were given up here are counted in the block. Those of other threads
+// wait in it, and are looked at when they have their result: until then somebody may drop one.
 void shard::tell_dropped(result_block& failed) {
     if (failed.dropped_count() != 0) {
         core_.report_dropped(failed.topic(), failed.partition(), failed.dropped_count(), failed.result());

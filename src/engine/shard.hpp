@@ -202,6 +202,8 @@ private:
     void publish_credit() noexcept;
     void tell_dropped(result_block& failed);
     void on_staged_deadline(staged_record& staged);
+    void expire_unappended(time_point now);
+    time_point unappended_deadline() const noexcept;
 
     // ---- topics
     void look_up(shard_topic& topic);

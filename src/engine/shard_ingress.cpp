@@ -1,4 +1,6 @@
 // Records from other threads and loops, in the order in which they were pushed.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/producer_core.hpp"
@@ -34,16 +36,14 @@ void shard::receive_staged(time_point now) {
         staged.loop = &loop_;
         staged.arrival = ++arrived_;
         ingress_.push_back(staged);
+        if (staged.started == time_point{}) staged.started = now;
         if (staged.current_state() == staged_record::state::accepted) {
             unappended_.push_back(staged);
             continue;
         }
-        if (staged.started == time_point{}) {
-            staged.started = now;
-            const time_point by_config = after(now, core_.config().max_block);
-            staged.has_call_deadline = staged.give_up_at < by_config;
-            staged.give_up_at = std::min(staged.give_up_at, by_config);
-        }
+        const time_point by_config = after(staged.started, core_.config().max_block);
+        staged.has_call_deadline = staged.give_up_at < by_config;
+        staged.give_up_at = std::min(staged.give_up_at, by_config);
         loop_.set_timer(staged.deadline, staged.give_up_at);
         lend_credit();
     }
@@ -242,6 +242,23 @@ void shard::give_back_credit(staged_record& staged) noexcept {
 // Once a turn, since those who push write to the same cache line.
 void shard::publish_credit() noexcept {
     if (returned_credit_ != 0) credit_.fetch_add(std::exchange(returned_credit_, 0), std::memory_order_relaxed);
+}
+
+// What was accepted and has been waiting for memory, or for its partition, ever since: delivery.timeout.ms holds for it, too.
+void shard::expire_unappended(time_point now) {
+    while (!unappended_.empty()) {
+        staged_record& oldest = unappended_.front();
+        const duration waited = now - oldest.started;
+        if (waited < core_.sending().delivery_timeout) return;
+        refuse(oldest, errc::delivery_timeout,
+               shared_text(fmt::format("Expiring 1 record for {}: {} ms has passed since it was accepted, and it is in no batch",
+                                       oldest.topic_name.view(),
+                                       std::chrono::duration_cast<std::chrono::milliseconds>(waited).count())));
+    }
+}
+
+time_point shard::unappended_deadline() const noexcept {
+    return unappended_.empty() ? never : after(unappended_.front().started, core_.sending().delivery_timeout);
 }
 
 void shard::on_staged_deadline(staged_record& staged) {

@@ -262,7 +262,7 @@ bool local_send::serve(served_by turn) {
     if (status == wait_memory && turn == served_by::memory) return false;
     leave_queues();
     if (status == elsewhere) {
-        sent_.move_elsewhere(done_);  // ends this object
+        sent_.move_elsewhere(done_, started_);  // ends this object
         return true;
     }
     wait_for(status);

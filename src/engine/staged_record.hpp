@@ -95,7 +95,7 @@ public:
     std::int32_t key_size = -1;
     std::int32_t value_size = -1;
     std::uint32_t home = 0;        // the shard that chooses a partition where neither record nor key does
-    time_point started{};
+    time_point started{};          // when the call began to wait here, or it was accepted
     time_point give_up_at = never; // not accepted by then: refused
     bool has_call_deadline = false; // it is the call's own, not max.block.ms
     bool is_routed = false;        // through the home shard of the producer, since its topic was not published yet

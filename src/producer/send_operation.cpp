@@ -95,11 +95,11 @@ void send_operation::start(completion& done) {
     new (local_) local_send(*core_->here(), *this, done, wait_status_);
 }
 
-void send_operation::move_elsewhere(completion& done) {
+void send_operation::move_elsewhere(completion& done, time_point started) {
     end_local();
     state_ = state::idle;
     is_placed_ = true;
-    core_->stage(*this);
+    core_->stage(*this, started);
     if (state_ == state::done) return event_loop::current()->post(done);
     staged_->event.start(staged_record::decided, done, signal_);
 }
