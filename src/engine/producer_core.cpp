@@ -118,6 +118,11 @@ void producer_core::finish_start(error_code why, const std::string& text) {
     done(why, text);
 }
 
+void producer_core::end_bootstrap() {
+    lookup_.reset();
+    if (on_started_) finish_start(errc::closed, "the loop has ended");
+}
+
 // ---- any thread
 
 bool producer_core::is_valid_name(std::string_view topic) noexcept {
@@ -188,12 +193,12 @@ void producer_core::stage(send_operation& sent, time_point started) {
     staged->partition = staged->partition_asked = to.partition;
     staged->home = to.home;
     staged->give_up_at = sent.deadline_;
+    staged->started = started;
     staged->is_routed = to.is_routed;
     if (to.is_routed) {
         topic.routed_count.fetch_add(1, std::memory_order_relaxed);
     } else if (to.target->try_take_credit(staged->size_bytes())) {
         staged->paid_credit = staged->size_bytes();
-    staged->started = started;
         staged->mark_accepted();
     }
     const bool is_accepted = staged->current_state() == staged_record::state::accepted;

@@ -94,6 +94,8 @@ public:
     void want_hint(shard& from, const leader_hint& hint);
     void publish(const std::shared_ptr<const snapshot>& view);
     void on_shard_closed();
+    // Shard 0 ends: whoever still waits for the bootstrap servers is told.
+    void end_bootstrap();
     void on_abandoned();
     void report_dropped(const shared_text& topic, std::int32_t partition, std::uint32_t count,
                         const batch_result& why) const;

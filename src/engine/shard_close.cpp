@@ -159,6 +159,8 @@ void shard::end() {
     seal();
     check_flushes();
     connections_.clear();
+    if (index_ == 0) core_.end_bootstrap();
+    names_.reset();  // answers to this loop, which may end before the other shards do
     if (credit_chunks_ != 0) pool_.unreserve(std::exchange(credit_chunks_, 0));
     loop_.leave(*this);
     const std::vector<std::function<void()>> closed = std::move(on_closed_);
@@ -170,6 +172,7 @@ void shard::end() {
 void shard::end_unjoined() {
     phase_ = phase::closed;
     seal();
+    names_.reset();
     core_.on_shard_closed();
 }
 

@@ -62,6 +62,7 @@ struct fixture {
         } while (answer_names());
     }
     bool answer_names() {
+        if (core->current_state() == producer_core::state::closed) return false;  // the names have ended with the shard
         if (names == nullptr || names->asked().empty()) return false;
         names->answer({"10.0.0.1"});
         return true;
