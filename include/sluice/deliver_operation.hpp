@@ -33,6 +33,7 @@ public:
     // ---- for whoever awaits (detail/operation.hpp)
     void start(completion& done);
     bool cancel(detail::cancel_kind kind, completion& done) noexcept;
+    void stop_waiting() noexcept { is_accepted_ ? delivery_.stop_waiting() : sending_.stop_waiting(); }
     void detach_from_loop() noexcept { sending_.detach_from_loop(); }
     void own_arguments() { sending_.own_arguments(); }
 

@@ -61,6 +61,7 @@ public:
     // ---- for whoever awaits (detail/operation.hpp)
     void start(completion& done);
     bool cancel(detail::cancel_kind kind, completion& done) noexcept;
+    void stop_waiting() noexcept { is_cancelled_ = true; }
     void detach_from_loop();
 
 private:

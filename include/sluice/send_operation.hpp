@@ -56,6 +56,7 @@ public:
     // ---- for whoever awaits (detail/operation.hpp)
     void start(completion& done);
     bool cancel(detail::cancel_kind kind, completion& done) noexcept;
+    void stop_waiting() noexcept;
     void detach_from_loop() noexcept { is_detached_ = true; }
     void own_arguments();
 

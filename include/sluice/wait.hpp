@@ -36,12 +36,12 @@ public:
     void wait() {
         if (is_over_) return;
         done_.happened.acquire();
-        is_over_ = true;
+        note_end();
     }
     // True if it is over.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> at_most) {
-        is_over_ = is_over_ || done_.happened.try_acquire_for(at_most);
+        if (!is_over_ && done_.happened.try_acquire_for(at_most)) note_end();
         return is_over_;
     }
     // Stops waiting: true if it is over by that, with operation_aborted.
@@ -62,11 +62,18 @@ public:
 private:
     struct thread_completion final : completion {
         thread_completion() noexcept : completion(&release) {}
-        static void release(task& self, fate) {
-            static_cast<thread_completion&>(static_cast<completion&>(self)).happened.release();
+        static void release(task& self, fate what) {
+            auto& done = static_cast<thread_completion&>(static_cast<completion&>(self));
+            done.is_dropped = what == fate::drop;
+            done.happened.release();
         }
         std::binary_semaphore happened{0};
+        bool is_dropped = false;  // written before the release
     };
+    void note_end() {
+        is_over_ = true;
+        if (done_.is_dropped && !operation_.poll()) operation_.stop_waiting();
+    }
 
     thread_completion done_;
     Operation operation_;

@@ -111,6 +111,7 @@ void delivery::start(completion& done) {
 
 bool delivery::cancel(detail::cancel_kind how, completion& done) noexcept {
     if (how == detail::cancel_kind::total) return false;  // the record may go out
+    if (is_cancelled_) return false;                      // whoever waits is on his way already
     if (kind_ == kind::core) {
         if (block().is_done()) return false;
         done.unlink();

@@ -75,6 +75,7 @@ send_status send_operation::try_accept(shard& at, served_by turn) {
 }
 
 bool send_operation::finish_staged() {
+    if (signal_ != nullptr) return false;  // whoever waits is about to be told, and the signal must find us until then
     if (staged_->event.level() < staged_record::decided) return false;
     staged_record& decided = *std::exchange(staged_, nullptr);
     if (decided.current_state() == staged_record::state::accepted) {
@@ -113,6 +114,11 @@ bool send_operation::cancel(detail::cancel_kind, completion&) noexcept {
     if (staged_ != nullptr) std::exchange(staged_, nullptr)->drop_reference();
     fail({ECANCELED, boost::system::system_category()});
     return true;
+}
+
+void send_operation::stop_waiting() noexcept {
+    withdraw();
+    fail({ECANCELED, boost::system::system_category()});
 }
 
 void send_operation::own_arguments() {

@@ -91,6 +91,7 @@ public:
         is_cancelled_ = true;
         return true;
     }
+    void stop_waiting() noexcept { is_cancelled_ = true; }
     void detach_from_loop() noexcept {}
 
 private:

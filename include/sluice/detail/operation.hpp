@@ -7,6 +7,7 @@
 //                        thread that is on no loop, of the loop that completes the operation
 //   cancel(kind, done)   after start(), on the thread (or in the strand) that started it. True: it is over, with
 //                        operation_aborted, and `done` will not run
+//   stop_waiting()       after `done` was dropped and poll() says no, since a loop has ended: over, with operation_aborted
 //   error(), message(), take()   the result
 //   ~operation           not completed yet: withdrawn; `done` is destroyed with it, or has run
 //   detach_from_loop()   before poll(): the result will be used elsewhere than on this thread's loop
@@ -60,6 +61,7 @@ concept operation = std::movable<Operation> && requires(Operation& value, comple
     { value.poll() } -> std::same_as<bool>;
     value.start(done);
     { value.cancel(kind, done) } -> std::same_as<bool>;
+    value.stop_waiting();
     value.detach_from_loop();
     { value.error() } -> std::same_as<error_code>;
     { value.message() } -> std::convertible_to<shared_text>;
@@ -243,6 +245,7 @@ private:
         const std::lock_guard lock(registry->mutex);
         if (!self->list_hook<registered_handler>::is_linked()) return self->free();  // its context is gone
         self->list_hook<registered_handler>::unlink();
+        if (what == task::fate::drop && !self->operation_.poll()) self->operation_.stop_waiting();
         self->post_result();
     }
 
