@@ -53,7 +53,9 @@ public:
     std::size_t pending_count() const noexcept override { return pending_count_; }
     void submit_and_wait(time_point deadline, completion_list& completed) noexcept override;
     void submit() noexcept override;
-    void ring() noexcept override { is_rung_ = true; }
+    void ring() noexcept override {
+        if (!world_.happens(lost_rings_)) is_rung_ = true;
+    }
     int native_handle() const noexcept override { return -1; }
     time_point now() const noexcept override { return world_.now(); }
     wall_time wall_now() const noexcept override { return world_.wall_now(); }
@@ -62,6 +64,8 @@ public:
     const std::string& name() const noexcept { return name_; }
     // Calls in turns of other loops are findings from now on.
     void belongs_to(const event_loop& loop) noexcept { loop_ = &loop; }
+    // A bug to plant: so often nobody hears the doorbell.
+    void lose_rings(fault_plan::chance lost) noexcept { lost_rings_ = lost; }
     // There is something to reap, or it was rung.
     bool is_woken() const noexcept { return is_rung_ || !completed_.empty(); }
     // Sockets that are open.
@@ -163,6 +167,7 @@ private:
     std::size_t pending_count_ = 0;
     std::uint64_t last_number_ = 0;
     bool is_rung_ = false;
+    fault_plan::chance lost_rings_ = 0;
     std::vector<place> started_;          // in this order, when they are submitted
     std::vector<std::uint64_t> cancels_;  // tokens; the same
     std::vector<completion> completed_;   // not reaped
