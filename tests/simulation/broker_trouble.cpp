@@ -21,27 +21,39 @@ constexpr std::int16_t init_producer_id_key = 22;
 
 // What a broker may say without having stored anything. What it says of sequences and epochs must be true, so that comes
 // from the fake brokers' own books.
-constexpr broker_errc produce_errors[] = {
-    broker_errc::not_leader_or_follower, broker_errc::unknown_topic_or_partition, broker_errc::leader_not_available,
-    broker_errc::not_enough_replicas,    broker_errc::not_enough_replicas_after_append,
-    broker_errc::request_timed_out,      broker_errc::corrupt_message,            broker_errc::kafka_storage_error,
-    broker_errc::unknown_server_error,   broker_errc::message_too_large,          broker_errc::record_list_too_large,
-    broker_errc::invalid_record,         broker_errc::invalid_timestamp,          broker_errc::fenced_leader_epoch,
-    broker_errc::unknown_topic_id,       broker_errc::throttling_quota_exceeded,  broker_errc::policy_violation,
-    broker_errc::topic_authorization_failed};
-constexpr broker_errc fatal_errors[] = {broker_errc::cluster_authorization_failed, broker_errc::producer_fenced,
-                                        broker_errc::unsupported_version};
+constexpr broker_errc produce_errors[] = {broker_errc::not_leader_or_follower,
+                                          broker_errc::unknown_topic_or_partition,
+                                          broker_errc::leader_not_available,
+                                          broker_errc::not_enough_replicas,
+                                          broker_errc::not_enough_replicas_after_append,
+                                          broker_errc::request_timed_out,
+                                          broker_errc::corrupt_message,
+                                          broker_errc::kafka_storage_error,
+                                          broker_errc::unknown_server_error,
+                                          broker_errc::message_too_large,
+                                          broker_errc::record_list_too_large,
+                                          broker_errc::invalid_record,
+                                          broker_errc::invalid_timestamp,
+                                          broker_errc::fenced_leader_epoch,
+                                          broker_errc::unknown_topic_id,
+                                          broker_errc::throttling_quota_exceeded,
+                                          broker_errc::policy_violation,
+                                          broker_errc::topic_authorization_failed};
+constexpr broker_errc fatal_errors[] = {broker_errc::cluster_authorization_failed,
+                                        broker_errc::producer_fenced, broker_errc::unsupported_version};
 // And what after it was stored: the leader lost its office while it waited for the others.
-constexpr broker_errc errors_after_append[] = {broker_errc::request_timed_out, broker_errc::kafka_storage_error,
-                                               broker_errc::not_enough_replicas_after_append,
-                                               broker_errc::unknown_server_error};
+constexpr broker_errc errors_after_append[] = {
+    broker_errc::request_timed_out, broker_errc::kafka_storage_error,
+    broker_errc::not_enough_replicas_after_append, broker_errc::unknown_server_error};
 constexpr broker_errc identity_errors[] = {broker_errc::coordinator_load_in_progress,
-                                           broker_errc::coordinator_not_available, broker_errc::request_timed_out};
+                                           broker_errc::coordinator_not_available,
+                                           broker_errc::request_timed_out};
 
 }  // namespace
 
-broker_trouble::broker_trouble(const schedule_plan& plan, testing::sim_world& world, testing::sim_network& network,
-                               testing::sim_cluster& brokers, std::function<void(const std::string&)> tell)
+broker_trouble::broker_trouble(const schedule_plan& plan, testing::sim_world& world,
+                               testing::sim_network& network, testing::sim_cluster& brokers,
+                               std::function<void(const std::string&)> tell)
     : plan_(plan), world_(world), network_(network), brokers_(brokers), tell_(std::move(tell)) {
     brokers_.cluster().on_request([this](const testing::request_info& request) { return decide(request); });
     for (int i = 0; i < plan.trouble_count; ++i) {
@@ -56,15 +68,17 @@ broker_trouble::~broker_trouble() {
 }
 
 fate broker_trouble::decide(const testing::request_info& request) {
-    if (plan_.planted == planted_bug::lying_leader && request.api_key == produce_key && world_.chance().below(8) == 0) {
+    if (plan_.planted == planted_bug::lying_leader && request.api_key == produce_key &&
+        world_.chance().below(8) == 0) {
         return fate::error(static_cast<broker_errc>(0));
     }
     if (world_.is_healed()) return fate::answer();
     const bool is_produce = request.api_key == produce_key;
     if (!world_.happens(is_produce ? plan_.produce_trouble : plan_.other_trouble)) return fate::answer();
     fate decided = is_produce ? produce_fate(request) : other_fate(request);
-    tell_(fmt::format("broker {}: a fate for request {} of API {}: code {}", request.node_id, request.correlation_id,
-                      request.api_key, decided.code ? static_cast<int>(*decided.code) : 0));
+    tell_(fmt::format("broker {}: a fate for request {} of API {}: code {}", request.node_id,
+                      request.correlation_id, request.api_key,
+                      decided.code ? static_cast<int>(*decided.code) : 0));
     return decided;
 }
 
@@ -92,7 +106,8 @@ fate broker_trouble::produce_fate(const testing::request_info& request) {
         case 8: return chance.below(2) == 0 ? fate::huge_frame() : fate::wrong_correlation_id();
         case 9: return fate::half_answer();
         case 10:
-            return fate::error_after_apply(errors_after_append[chance.below(std::size(errors_after_append))], only);
+            return fate::error_after_apply(errors_after_append[chance.below(std::size(errors_after_append))],
+                                           only);
         default: break;
     }
     if (plan_.has_fatal_errors && chance.below(8) == 0) {
@@ -117,7 +132,8 @@ fate broker_trouble::other_fate(const testing::request_info& request) {
         default: break;
     }
     if (request.api_key == init_producer_id_key) {
-        if (plan_.has_fatal_errors && chance.below(8) == 0) return fate::error(broker_errc::cluster_authorization_failed);
+        if (plan_.has_fatal_errors && chance.below(8) == 0)
+            return fate::error(broker_errc::cluster_authorization_failed);
         return fate::error(identity_errors[chance.below(std::size(identity_errors))]);
     }
     if (request.api_key == metadata_key) return fate::error(broker_errc::leader_not_available);
@@ -127,7 +143,8 @@ fate broker_trouble::other_fate(const testing::request_info& request) {
 // ---- whole brokers
 
 std::int32_t broker_trouble::some_broker() {
-    return static_cast<std::int32_t>(between(world_.chance(), 1, static_cast<std::uint64_t>(plan_.cluster.broker_count)));
+    return static_cast<std::int32_t>(
+        between(world_.chance(), 1, static_cast<std::uint64_t>(plan_.cluster.broker_count)));
 }
 
 bool broker_trouble::pick_partition(std::string& topic, std::int32_t& partition) {
@@ -183,7 +200,8 @@ void broker_trouble::happen() {
         case 10:
             topic = plan_.topics[chance.below(plan_.topics.size())].name;
             cluster.deny_topic(topic);
-            events_.push_back(world_.in(later, [this, topic] { brokers_.cluster().deny_topic(topic, false); }));
+            events_.push_back(
+                world_.in(later, [this, topic] { brokers_.cluster().deny_topic(topic, false); }));
             return;
         default: cluster.set_throttle_time(std::chrono::milliseconds(of_any_size(chance, 1, 1000))); return;
     }

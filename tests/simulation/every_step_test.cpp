@@ -26,9 +26,9 @@ using detail::cancel_kind;
 enum class victim {
     create,
     send_to_unknown_topic,
-    send,            // memory is free
-    send_for_memory, // there is none
-    send_elsewhere,  // another shard owns the partition
+    send,             // memory is free
+    send_for_memory,  // there is none
+    send_elsewhere,   // another shard owns the partition
     deliver,
     deliver_elsewhere,
     delivery,
@@ -36,12 +36,13 @@ enum class victim {
     partitions_for,
     close
 };
-constexpr const char* victim_names[] = {"create",  "send_to_unknown_topic", "send",     "send_for_memory", "send_elsewhere",
-                                        "deliver", "deliver_elsewhere",     "delivery", "flush",           "partitions_for",
-                                        "close"};
+constexpr const char* victim_names[] = {
+    "create",  "send_to_unknown_topic", "send",     "send_for_memory", "send_elsewhere",
+    "deliver", "deliver_elsewhere",     "delivery", "flush",           "partitions_for",
+    "close"};
 enum class way { raw, native, coroutine, tuple, callback, callback_on_other_loop, callback_on_no_loop };
-constexpr const char* way_names[] = {"raw",      "native", "coroutine", "tuple",
-                                     "callback", "callback_on_other_loop", "callback_on_no_loop"};
+constexpr const char* way_names[] = {
+    "raw", "native", "coroutine", "tuple", "callback", "callback_on_other_loop", "callback_on_no_loop"};
 enum class giving_up { cancel, cancel_totally, destroy };
 constexpr const char* giving_up_names[] = {"cancelled", "cancelled_totally", "destroyed"};
 
@@ -51,8 +52,6 @@ struct scenario {
     giving_up end;
     bool has_faults;
 };
-
-constexpr int elsewhere = -1;
 
 schedule_plan plan_for(const scenario& wanted) {
     schedule_plan made;
@@ -85,8 +84,12 @@ schedule_plan plan_for(const scenario& wanted) {
 class stage {
 public:
     explicit stage(const scenario& wanted)
-        : wanted_(wanted), plan_(plan_for(wanted)), world_(plan_.seed, plan_.faults), network_(world_),
-          brokers_(network_, plan_.cluster), journal_(plan_, [this](std::string what) { complain(std::move(what)); }),
+        : wanted_(wanted),
+          plan_(plan_for(wanted)),
+          world_(plan_.seed, plan_.faults),
+          network_(world_),
+          brokers_(network_, plan_.cluster),
+          journal_(plan_, [this](std::string what) { complain(std::move(what)); }),
           foreign_(std::in_place, world_) {
         static_cast<void>(brokers_.cluster().create_topic("orders", plan_.topics[0].config));
         for (int i = 0; i < 2; ++i) {
@@ -127,18 +130,20 @@ private:
         auto here = loops_[0]->facade().get_executor();
         auto other = loops_[1]->facade().get_executor();
         switch (how) {
-            case way::raw: return std::make_unique<raw_call<Operation>>(std::move(operation), std::move(events));
-            case way::native: return std::make_unique<native_call<Operation>>(std::move(operation), std::move(events));
+            case way::raw:
+                return std::make_unique<raw_call<Operation>>(std::move(operation), std::move(events));
+            case way::native:
+                return std::make_unique<native_call<Operation>>(std::move(operation), std::move(events));
             case way::coroutine:
             case way::tuple:
-                return std::make_unique<coroutine_call<Operation, loop_executor>>(std::move(operation), std::move(events),
-                                                                                  here, how == way::tuple);
+                return std::make_unique<coroutine_call<Operation, loop_executor>>(
+                    std::move(operation), std::move(events), here, how == way::tuple);
             case way::callback:
-                return std::make_unique<callback_call<Operation, loop_executor>>(std::move(operation), std::move(events),
-                                                                                 here);
+                return std::make_unique<callback_call<Operation, loop_executor>>(std::move(operation),
+                                                                                 std::move(events), here);
             case way::callback_on_other_loop:
-                return std::make_unique<callback_call<Operation, loop_executor>>(std::move(operation), std::move(events),
-                                                                                 other);
+                return std::make_unique<callback_call<Operation, loop_executor>>(std::move(operation),
+                                                                                 std::move(events), other);
             case way::callback_on_no_loop: break;
         }
         return std::make_unique<callback_call<Operation, foreign_context::executor_type>>(
@@ -156,7 +161,9 @@ private:
     call_operation<producer> creation() {
         producer_config config = plan_.producer;
         config.bootstrap_servers = brokers_.bootstrap();
-        config.on_delivery_error = [this](const delivery_failure& failure) { journal_.on_dropped_failure(failure); };
+        config.on_delivery_error = [this](const delivery_failure& failure) {
+            journal_.on_dropped_failure(failure);
+        };
         return create_with({&loops_[0]->events(), &loops_[1]->events()}, config,
                            [this](event_loop& on) -> std::unique_ptr<resolver> {
                                testing::sim_loop& of = &loops_[0]->events() == &on ? *loops_[0] : *loops_[1];
@@ -197,8 +204,8 @@ private:
             }
             journal_.is_finished(sent, why, metadata, knows, world_.now());
         };
-        running_call& call =
-            launch(how, fmt::format("deliver #{}", sent.id), producer_->deliver(sent.view()), std::move(events));
+        running_call& call = launch(how, fmt::format("deliver #{}", sent.id), producer_->deliver(sent.view()),
+                                    std::move(events));
         call.subject = sent.id;
         return call;
     }
@@ -211,7 +218,8 @@ private:
             journal_.is_accepted(sent, world_.now());
             sent.second = given.poll() ? sent_record::result::stopped : sent_record::result::dropped;
         };
-        running_call& call = launch(how, fmt::format("send #{}", sent.id), producer_->send(sent.view()), std::move(events));
+        running_call& call =
+            launch(how, fmt::format("send #{}", sent.id), producer_->send(sent.view()), std::move(events));
         call.subject = sent.id;
         return call;
     }
@@ -219,7 +227,8 @@ private:
     running_call& plain(way how, const char* name, Operation operation) {
         call_events<Operation> events;
         events.ends = [this, name](error_code why, value_of<Operation>, bool) {
-            if (why && why != asio::error::operation_aborted) complain(fmt::format("{} failed: {}", name, why.message()));
+            if (why && why != asio::error::operation_aborted)
+                complain(fmt::format("{} failed: {}", name, why.message()));
         };
         return launch(how, name, std::move(operation), std::move(events));
     }
@@ -236,7 +245,8 @@ private:
             case victim::deliver_elsewhere: return deliver(wanted_.how, make_record(1, 3000, is_confined));
             case victim::delivery: return await_delivery();
             case victim::flush: return plain(wanted_.how, "flush", producer_->flush());
-            case victim::partitions_for: return plain(wanted_.how, "partitions_for", producer_->partitions_for("orders"));
+            case victim::partitions_for:
+                return plain(wanted_.how, "partitions_for", producer_->partitions_for("orders"));
             case victim::close: break;
         }
         journal_.producer_closes();
@@ -275,7 +285,8 @@ private:
         const loop::scope here(loops_[0]->facade());
         running_call& call = *calls_[index];
         if (wanted_.end != giving_up::destroy || !call.can_destroy()) {
-            return call.cancel(wanted_.end == giving_up::cancel_totally ? cancel_kind::total : cancel_kind::any);
+            return call.cancel(wanted_.end == giving_up::cancel_totally ? cancel_kind::total
+                                                                        : cancel_kind::any);
         }
         const std::uint64_t id = call.subject;
         const bool awaits_delivery = call.awaits_delivery;
@@ -299,10 +310,12 @@ private:
             if (!wait_until("the topic", [this] { return are_calls_over(); })) return false;
             world_.run_for(10ms);
         }
-        const bool wants_memory = wanted_.who == victim::send_for_memory || wanted_.who == victim::send_elsewhere ||
+        const bool wants_memory = wanted_.who == victim::send_for_memory ||
+                                  wanted_.who == victim::send_elsewhere ||
                                   wanted_.who == victim::deliver_elsewhere;
         const std::size_t size = wants_memory ? 3000 : 50;
-        const std::uint32_t shard = wanted_.who == victim::send_elsewhere || wanted_.who == victim::deliver_elsewhere;
+        const std::uint32_t shard =
+            wanted_.who == victim::send_elsewhere || wanted_.who == victim::deliver_elsewhere;
         if (producer_) {
             for (int i = 0; i < 3; ++i) deliver(way::raw, make_record(shard, size, true));
         }
@@ -313,7 +326,8 @@ private:
         }
 
         int done = 0;
-        wait_until("the steps", [&] { return done++ >= steps || (calls_[index]->is_over() && are_calls_over()); });
+        wait_until("the steps",
+                   [&] { return done++ >= steps || (calls_[index]->is_over() && are_calls_over()); });
         const bool was_over = calls_[index]->is_over();
         if (!was_over) give_up(index);
 
@@ -329,7 +343,8 @@ private:
             world_.run_for(1min);  // of a creation that was given up: all of it goes by itself
         }
         for (const auto& each : loops_) {
-            if (each->io().socket_count() + each->io().pending_count() != 0) complain(each->name() + " is not quiet");
+            if (each->io().socket_count() + each->io().pending_count() != 0)
+                complain(each->name() + " is not quiet");
         }
         world_.run_for(1min);
         journal_.check(brokers_.cluster());
@@ -345,7 +360,8 @@ private:
         producer_core& core = producer_access::core(*producer_);
         for (std::uint32_t i = 0; i < 2; ++i) {
             const buffer_pool& pool = core.at(i).pool();
-            if (pool.free_chunks() != pool.capacity_chunks()) complain(fmt::format("shard {} has lent memory", i));
+            if (pool.free_chunks() != pool.capacity_chunks())
+                complain(fmt::format("shard {} has lent memory", i));
         }
         if (core.current_state() != producer_core::state::closed) complain("it is not closed");
     }
@@ -370,7 +386,8 @@ TEST_P(EveryStep, GivingUpIsNoticedByNobodyElse) {
     for (int steps = 0; steps < steps_max; ++steps) {
         stage played(GetParam());
         const bool was_in_time = played.run(steps);
-        for (const std::string& each : played.violations()) ADD_FAILURE() << "after " << steps << " steps: " << each;
+        for (const std::string& each : played.violations())
+            ADD_FAILURE() << "after " << steps << " steps: " << each;
         if (HasFailure()) return;
         if (!was_in_time) {
             RecordProperty("steps", std::to_string(steps));
@@ -399,8 +416,9 @@ std::vector<scenario> all_scenarios() {
 
 INSTANTIATE_TEST_SUITE_P(Simulation, EveryStep, ::testing::ValuesIn(all_scenarios()), [](const auto& tested) {
     const scenario& of = tested.param;
-    return fmt::format("{}_{}_{}{}", victim_names[static_cast<int>(of.who)], way_names[static_cast<int>(of.how)],
-                       giving_up_names[static_cast<int>(of.end)], of.has_faults ? "_with_faults" : "");
+    return fmt::format("{}_{}_{}{}", victim_names[static_cast<int>(of.who)],
+                       way_names[static_cast<int>(of.how)], giving_up_names[static_cast<int>(of.end)],
+                       of.has_faults ? "_with_faults" : "");
 });
 
 }  // namespace

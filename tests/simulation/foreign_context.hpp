@@ -32,7 +32,8 @@ public:
         explicit executor_type(foreign_context& on) noexcept : on_(&on) {}
         foreign_context& context() const noexcept { return *on_; }
         foreign_context& query(boost::asio::execution::context_t) const noexcept { return *on_; }
-        static constexpr boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) noexcept {
+        static constexpr boost::asio::execution::blocking_t query(
+            boost::asio::execution::blocking_t) noexcept {
             return boost::asio::execution::blocking.never;
         }
         executor_type require(boost::asio::execution::blocking_t::never_t) const noexcept { return *this; }
@@ -40,8 +41,12 @@ public:
         void execute(Function&& function) const {
             on_->push(std::make_unique<holding<std::decay_t<Function>>>(std::forward<Function>(function)));
         }
-        friend bool operator==(const executor_type& a, const executor_type& b) noexcept { return a.on_ == b.on_; }
-        friend bool operator!=(const executor_type& a, const executor_type& b) noexcept { return a.on_ != b.on_; }
+        friend bool operator==(const executor_type& a, const executor_type& b) noexcept {
+            return a.on_ == b.on_;
+        }
+        friend bool operator!=(const executor_type& a, const executor_type& b) noexcept {
+            return a.on_ != b.on_;
+        }
 
     private:
         foreign_context* on_;

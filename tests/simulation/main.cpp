@@ -90,10 +90,11 @@ int run(const options& wanted) {
     schedule_result total;
     std::uint64_t failures = 0, done = 0;
     for (std::uint64_t seed = wanted.first; seed <= wanted.last; ++seed) {
-        const auto line = fmt::format_to_n(rerun_line, sizeof rerun_line - 1,
-                                           "failed; run it again: simulation_tests --seed {} --trace{}{}\n", seed,
-                                           wanted.planted == planted_bug::none ? "" : " --plant ",
-                                           wanted.planted == planted_bug::none ? "" : to_string(wanted.planted));
+        const auto line =
+            fmt::format_to_n(rerun_line, sizeof rerun_line - 1,
+                             "failed; run it again: simulation_tests --seed {} --trace{}{}\n", seed,
+                             wanted.planted == planted_bug::none ? "" : " --plant ",
+                             wanted.planted == planted_bug::none ? "" : to_string(wanted.planted));
         *line.out = '\0';
         ::alarm(stuck_after_s);
         const schedule_plan plan = schedule_plan::draw(seed, wanted.planted);
@@ -119,8 +120,8 @@ int run(const options& wanted) {
         if (clock::now() - told >= progress_every) {
             told = clock::now();
             const double seconds = std::chrono::duration<double>(told - begun).count();
-            fmt::print(stderr, "{} of {} schedules, {:.1f} s, {} failed\n", done, wanted.last - wanted.first + 1, seconds,
-                       failures);
+            fmt::print(stderr, "{} of {} schedules, {:.1f} s, {} failed\n", done,
+                       wanted.last - wanted.first + 1, seconds, failures);
         }
         if (failures >= 20) break;
     }
@@ -129,10 +130,12 @@ int run(const options& wanted) {
     fmt::print("{} schedules, {} failed, {:.1f} s, {:.2f} ms and {} steps each\n", done, failures, seconds,
                1000 * seconds / static_cast<double>(done), total.step_count / done);
     const record_journal::counts& records = total.records;
-    fmt::print("records: {} sent, {} accepted, {} acknowledged, {} failed, {} dropped, {} withdrawn, {} stored, {} stored "
-               "twice\n",
-               records.begun, records.accepted, records.acknowledged, records.failed, records.dropped, records.withdrawn,
-               records.stored, records.duplicates);
+    fmt::print(
+        "records: {} sent, {} accepted, {} acknowledged, {} failed, {} dropped, {} withdrawn, {} stored, {} "
+        "stored "
+        "twice\n",
+        records.begun, records.accepted, records.acknowledged, records.failed, records.dropped,
+        records.withdrawn, records.stored, records.duplicates);
     for (const auto& [name, count] : records.errors) fmt::print("  {} {}\n", count, name);
     for (const auto& [name, count] : total.calls) fmt::print("  {} {}\n", count, name);
     return failures == 0 ? 0 : 1;

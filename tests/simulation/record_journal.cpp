@@ -19,7 +19,9 @@ constexpr duration slack = std::chrono::seconds(3);
 constexpr const char* acceptance_names[] = {"none", "accepted", "refused", "withdrawn", "perhaps withdrawn"};
 constexpr const char* result_names[] = {"none", "held", "awaited", "dropped", "stopped", "finished", "lost"};
 
-double seconds(duration span) { return std::chrono::duration<double>(span).count(); }
+double seconds(duration span) {
+    return std::chrono::duration<double>(span).count();
+}
 
 }  // namespace
 
@@ -35,14 +37,16 @@ record sent_record::view() const {
 }
 
 std::string sent_record::text() const {
-    std::string said = fmt::format("record #{} ({}, place {}, {}, {}", id, topic, place,
-                                   acceptance_names[static_cast<int>(first)], result_names[static_cast<int>(second)]);
+    std::string said =
+        fmt::format("record #{} ({}, place {}, {}, {}", id, topic, place,
+                    acceptance_names[static_cast<int>(first)], result_names[static_cast<int>(second)]);
     if (partition != any_partition) fmt::format_to(std::back_inserter(said), ", for partition {}", partition);
     if (key) fmt::format_to(std::back_inserter(said), ", key '{}'", *key);
     if (refusal) fmt::format_to(std::back_inserter(said), ", refused: {}", refusal.message());
     if (second == result::finished) {
-        fmt::format_to(std::back_inserter(said), ", {}: {}, {}-{} @ {}", error.message(), to_string(metadata.outcome),
-                       metadata.topic.view(), metadata.partition, metadata.offset);
+        fmt::format_to(std::back_inserter(said), ", {}: {}, {}-{} @ {}", error.message(),
+                       to_string(metadata.outcome), metadata.topic.view(), metadata.partition,
+                       metadata.offset);
     }
     return said + ")";
 }
@@ -67,7 +71,8 @@ void record_journal::is_accepted(sent_record& record, time_point now) {
     record.second = sent_record::result::held;
     record.accepted = tick();
     record.accepted_at = now;
-    if (record.begun > closed_at_) complain_(record.text() + " was accepted though the producer had been closed before");
+    if (record.begun > closed_at_)
+        complain_(record.text() + " was accepted though the producer had been closed before");
     const duration waited = now - record.begun_at;
     if (waited > duration(plan_.producer.max_block) + slack) {
         complain_(fmt::format("{} was accepted after {:.3f} s", record.text(), seconds(waited)));
@@ -87,7 +92,8 @@ void record_journal::is_refused(sent_record& record, error_code why, time_point 
 
 void record_journal::is_withdrawn(sent_record& record, bool is_certain) {
     record.first = is_certain ? acceptance::withdrawn : acceptance::unknown;
-    if (!is_certain && record.second == sent_record::result::none) record.second = sent_record::result::dropped;
+    if (!is_certain && record.second == sent_record::result::none)
+        record.second = sent_record::result::dropped;
 }
 
 void record_journal::is_finished(sent_record& record, error_code why, const record_metadata& metadata,
@@ -104,7 +110,8 @@ void record_journal::is_finished(sent_record& record, error_code why, const reco
         }
     }
     if (!knows_metadata) return;
-    if (!why && metadata.outcome != outcome::persisted) complain_(record.text() + " succeeded and is not persisted");
+    if (!why && metadata.outcome != outcome::persisted)
+        complain_(record.text() + " succeeded and is not persisted");
     if (why && metadata.outcome == outcome::persisted) complain_(record.text() + " failed and is persisted");
     if (record.first == acceptance::accepted && metadata.topic != std::string_view(record.topic)) {
         complain_(record.text() + " does not name its topic");
@@ -113,7 +120,8 @@ void record_journal::is_finished(sent_record& record, error_code why, const reco
     const auto size_of = [](const std::optional<std::string>& text) {
         return text ? static_cast<std::int32_t>(text->size()) : -1;
     };
-    if (metadata.serialized_key_size != size_of(record.key) || metadata.serialized_value_size != size_of(record.value)) {
+    if (metadata.serialized_key_size != size_of(record.key) ||
+        metadata.serialized_value_size != size_of(record.value)) {
         complain_(record.text() + " has other sizes in its metadata");
     }
 }
@@ -127,8 +135,8 @@ void record_journal::on_dropped_failure(const delivery_failure& failure) {
 // ---- the logs
 
 std::string record_journal::place_in_log::text() const {
-    return fmt::format("{} @ {} (producer {}, epoch {}, sequence {})", partition, offset, producer_id, producer_epoch,
-                       sequence);
+    return fmt::format("{} @ {} (producer {}, epoch {}, sequence {})", partition, offset, producer_id,
+                       producer_epoch, sequence);
 }
 
 std::string record_journal::where(const sent_record& sent) const {
@@ -149,8 +157,8 @@ const sent_record* record_journal::find(const testing::log_record& stored) const
     return &records_[id];
 }
 
-void record_journal::check_content(const sent_record& sent, const testing::log_record& stored, std::int32_t partition,
-                                   bool is_log_append_time) {
+void record_journal::check_content(const sent_record& sent, const testing::log_record& stored,
+                                   std::int32_t partition, bool is_log_append_time) {
     const auto where = [&] { return fmt::format("{}-{} @ {}", sent.topic, partition, stored.offset); };
     if (stored.key != sent.key || stored.value != sent.value || stored.headers != sent.headers) {
         complain_(sent.text() + " is stored with another content at " + where());
@@ -166,8 +174,8 @@ void record_journal::check_content(const sent_record& sent, const testing::log_r
     if (!plan_.stores_what_it_acknowledges() || sent.metadata.offset != stored.offset) return;
     // To a batch that it has already, a broker answers with the latest timestamp of that batch, and so says Java.
     if (sent.metadata.timestamp != stored.timestamp && !timestamps_.contains(sent.metadata.timestamp)) {
-        complain_(fmt::format("{} is stored with the timestamp {}, its metadata says {}", sent.text(), stored.timestamp,
-                              sent.metadata.timestamp));
+        complain_(fmt::format("{} is stored with the timestamp {}, its metadata says {}", sent.text(),
+                              stored.timestamp, sent.metadata.timestamp));
     }
 }
 
@@ -192,24 +200,26 @@ void record_journal::check_order(const std::vector<const sent_record*>& log, con
         behind& later = places[{here.place, here.is_confined, !here.is_confined && is_open}];
         if (later.accepted != nullptr && later.accepted->accepted < here.begun) {
             complain_(fmt::format("{} was accepted before {} began, and is behind it in {}-{}: at {}, and {}",
-                                  later.accepted->text(), here.text(), topic, partition, where(*later.accepted),
-                                  where(here)));
+                                  later.accepted->text(), here.text(), topic, partition,
+                                  where(*later.accepted), where(here)));
         }
         // Where a record waits depends on its partition: of a key it changes when partitions are added, and an open one
         // is chosen at last, maybe for another shard, unless every shard owns as many.
         const bool is_fixed =
             here.partition != any_partition || (!has_grown && (here.key.has_value() || is_balanced));
         if (here.is_confined && is_fixed && later.confined != nullptr && later.confined->begun < here.begun) {
-            complain_(fmt::format("{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
-                                  later.confined->text(), here.text(), topic, partition, where(*later.confined),
-                                  where(here)));
+            complain_(fmt::format(
+                "{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
+                later.confined->text(), here.text(), topic, partition, where(*later.confined), where(here)));
         }
         if (later.accepted == nullptr || here.accepted < later.accepted->accepted) later.accepted = &here;
-        if (here.is_confined && is_fixed && (later.confined == nullptr || here.begun < later.confined->begun)) later.confined = &here;
+        if (here.is_confined && is_fixed && (later.confined == nullptr || here.begun < later.confined->begun))
+            later.confined = &here;
     }
 }
 
-void record_journal::check_log(const testing::fake_cluster& cluster, const std::string& topic, std::int32_t partition) {
+void record_journal::check_log(const testing::fake_cluster& cluster, const std::string& topic,
+                               std::int32_t partition) {
     const auto planned = std::ranges::find(plan_.topics, topic, &topic_plan::name);
     const testing::topic_config& config = planned->exists ? planned->config : plan_.cluster.auto_created;
     const bool is_log_append_time = config.message_timestamp_type == testing::timestamp_type::log_append_time;
@@ -239,7 +249,8 @@ void record_journal::check_record(const sent_record& sent) {
     }
     if (sent.begun == not_yet && is_stored) complain_(sent.text() + " was never sent and is stored");
     if (sent.first == acceptance::refused && is_stored) complain_(sent.text() + " was refused and is stored");
-    if (sent.first == acceptance::withdrawn && is_stored) complain_(sent.text() + " was withdrawn and is stored");
+    if (sent.first == acceptance::withdrawn && is_stored)
+        complain_(sent.text() + " was withdrawn and is stored");
     if (sent.second != sent_record::result::finished) return;
     if (sent.error) {
         if (sent.knows_metadata && sent.metadata.outcome == outcome::not_persisted && is_stored) {
@@ -274,8 +285,9 @@ void record_journal::check_dropped() {
     }
     for (const auto& [topic, count] : reported) {
         if (count > most[topic]) {
-            complain_(fmt::format("on_delivery_error heard of {} dropped records of {}, of {} that there were", count,
-                                  topic, most[topic]));
+            complain_(
+                fmt::format("on_delivery_error heard of {} dropped records of {}, of {} that there were",
+                            count, topic, most[topic]));
         }
     }
     if (plan_.how_it_ends == ending::end_loops) return;
@@ -292,8 +304,9 @@ void record_journal::check_dropped() {
                     which += fmt::format(" #{}", each.id);
                 }
             }
-            complain_(fmt::format("{} dropped records of {} are not stored ({} ), on_delivery_error heard of {}", count,
-                                  topic, which, reported[topic]));
+            complain_(
+                fmt::format("{} dropped records of {} are not stored ({} ), on_delivery_error heard of {}",
+                            count, topic, which, reported[topic]));
         }
     }
 }
@@ -301,7 +314,8 @@ void record_journal::check_dropped() {
 void record_journal::check(const testing::fake_cluster& cluster) {
     stored_.assign(records_.size(), {});
     for (const topic_plan& each : plan_.topics) {
-        for (std::int32_t i = 0; i < cluster.partition_count(each.name); ++i) check_log(cluster, each.name, i);
+        for (std::int32_t i = 0; i < cluster.partition_count(each.name); ++i)
+            check_log(cluster, each.name, i);
     }
     for (const sent_record& each : records_) check_record(each);
     check_dropped();

@@ -36,9 +36,9 @@ struct sent_record {
     std::vector<header> header_views;
 
     // ---- who sent it
-    int place = 0;               // loop, or the thread that is none
-    bool is_confined = false;    // from a coroutine of that loop: in the order of the calls
-    bool is_deliver = false;     // both phases in one
+    int place = 0;             // loop, or the thread that is none
+    bool is_confined = false;  // from a coroutine of that loop: in the order of the calls
+    bool is_deliver = false;   // both phases in one
     std::uint64_t begun = not_yet;
     time_point begun_at{};
     bool has_call_deadline = false;
@@ -65,7 +65,8 @@ struct sent_record {
 class record_journal {
 public:
     using complaint = std::function<void(std::string what)>;
-    record_journal(const schedule_plan& plan, complaint complain) : plan_(plan), complain_(std::move(complain)) {}
+    record_journal(const schedule_plan& plan, complaint complain)
+        : plan_(plan), complain_(std::move(complain)) {}
 
     sent_record& add();
     sent_record& at(std::uint64_t id) { return records_[id]; }
@@ -80,8 +81,8 @@ public:
     // It was taken back before it was accepted, for certain or (`unknown`) perhaps after.
     void is_withdrawn(sent_record& record, bool is_certain);
     // Of its delivery; `knows_metadata` as in call_events.
-    void is_finished(sent_record& record, error_code why, const record_metadata& metadata, bool knows_metadata,
-                     time_point now);
+    void is_finished(sent_record& record, error_code why, const record_metadata& metadata,
+                     bool knows_metadata, time_point now);
     // The producer's word about records that nobody awaited.
     void on_dropped_failure(const delivery_failure& failure);
     // From now on nothing may be accepted.
@@ -92,8 +93,8 @@ public:
     void check(const testing::fake_cluster& cluster);
 
     struct counts {
-        std::uint64_t begun = 0, accepted = 0, refused = 0, withdrawn = 0, acknowledged = 0, failed = 0, dropped = 0,
-                      stored = 0, duplicates = 0;
+        std::uint64_t begun = 0, accepted = 0, refused = 0, withdrawn = 0, acknowledged = 0, failed = 0,
+                      dropped = 0, stored = 0, duplicates = 0;
         std::map<std::string, std::uint64_t> errors;
     };
     counts count() const;
@@ -111,8 +112,8 @@ private:
     void check_log(const testing::fake_cluster& cluster, const std::string& topic, std::int32_t partition);
     void check_content(const sent_record& sent, const testing::log_record& stored, std::int32_t partition,
                        bool is_log_append_time);
-    void check_order(const std::vector<const sent_record*>& log, const std::string& topic, std::int32_t partition,
-                     std::int32_t partition_count);
+    void check_order(const std::vector<const sent_record*>& log, const std::string& topic,
+                     std::int32_t partition, std::int32_t partition_count);
     void check_record(const sent_record& sent);
     void check_dropped();
     const sent_record* find(const testing::log_record& stored) const;

@@ -40,7 +40,8 @@ using value_of = std::conditional_t<std::is_void_v<typename Operation::value_typ
 // What a call tells. `knows_value`: false after an exception, which carries the code alone.
 template <class Operation>
 struct call_events {
-    std::function<void()> begins = [] {};  // the next thing is its first poll()
+    std::function<bool()> may_begin = [] { return true; };  // false: the producer has gone meanwhile
+    std::function<void()> begins = [] {};                   // the next thing is its first poll()
     std::function<void(error_code why, value_of<Operation> value, bool knows_value)> ends;
     std::function<void(std::string what)> complain;
 };
@@ -62,11 +63,11 @@ public:
     virtual bool has_result() { return is_over_; }
     bool is_over() const noexcept { return is_over_; }
 
-    std::string name;     // "send #12"
-    int place = 0;                                     // where it began
-    std::uint64_t subject = ~std::uint64_t{0};         // the record that it is about
+    std::string name;                           // "send #12"
+    int place = 0;                              // where it began
+    std::uint64_t subject = ~std::uint64_t{0};  // the record that it is about
     bool awaits_delivery = false;
-    bool is_confined = false;                          // begins and ends on one loop
+    bool is_confined = false;  // begins and ends on one loop
 
 protected:
     bool is_over_ = false;  // ended, or let go of by a loop that ended
@@ -117,7 +118,8 @@ private:
             if (!self.operation_.poll()) self.operation_.stop_waiting();
             return;
         }
-        if (!self.operation_.poll()) return self.events_.complain(self.name + " was resumed without a result");
+        if (!self.operation_.poll())
+            return self.events_.complain(self.name + " was resumed without a result");
         self.end();
     }
     void end() {
@@ -203,7 +205,8 @@ struct shared_call {
 };
 
 inline asio::cancellation_type type_of(detail::cancel_kind kind) noexcept {
-    return kind == detail::cancel_kind::total ? asio::cancellation_type::total : asio::cancellation_type::terminal;
+    return kind == detail::cancel_kind::total ? asio::cancellation_type::total
+                                              : asio::cancellation_type::terminal;
 }
 
 // With little optimisation g++ 12 does not know which operator new a coroutine has.
@@ -212,9 +215,11 @@ inline asio::cancellation_type type_of(detail::cancel_kind kind) noexcept {
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 #endif
 template <class Operation, class Executor>
-asio::awaitable<void, Executor> await_with_asio(Operation operation, std::shared_ptr<shared_call<Operation>> shared,
+asio::awaitable<void, Executor> await_with_asio(Operation operation,
+                                                std::shared_ptr<shared_call<Operation>> shared,
                                                 bool as_tuple) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    if (!shared->events.may_begin()) co_return;
     error_code why;
     value_of<Operation> value{};
     bool knows_value = true;
@@ -249,12 +254,15 @@ template <class Operation, class Executor>
 class coroutine_call final : public running_call {
 public:
     coroutine_call(Operation operation, call_events<Operation> events, Executor executor, bool as_tuple)
-        : operation_(std::move(operation)), executor_(std::move(executor)), as_tuple_(as_tuple),
+        : operation_(std::move(operation)),
+          executor_(std::move(executor)),
+          as_tuple_(as_tuple),
           shared_(std::make_shared<shared_call<Operation>>(wrap(std::move(events)))) {}
     void start() override {
         shared_->name = name;
         auto slot = shared_->signal.slot();
-        auto coroutine = await_with_asio<Operation, asio::any_io_executor>(std::move(operation_), shared_, as_tuple_);
+        auto coroutine =
+            await_with_asio<Operation, asio::any_io_executor>(std::move(operation_), shared_, as_tuple_);
         asio::co_spawn(executor_, std::move(coroutine), asio::bind_cancellation_slot(slot, asio::detached));
     }
     void cancel(detail::cancel_kind kind) override { shared_->signal.emit(type_of(kind)); }
@@ -262,7 +270,8 @@ public:
 private:
     call_events<Operation> wrap(call_events<Operation> events) {
         call_events<Operation> wrapped = events;
-        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value, bool knows) {
+        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
+                                                             bool knows) {
             is_over_ = true;
             ends(why, std::move(value), knows);
         };
@@ -278,7 +287,8 @@ template <class Operation, class Executor>
 class callback_call final : public running_call {
 public:
     callback_call(Operation operation, call_events<Operation> events, Executor executor)
-        : operation_(std::move(operation)), executor_(std::move(executor)),
+        : operation_(std::move(operation)),
+          executor_(std::move(executor)),
           shared_(std::make_shared<shared_call<Operation>>(wrap(std::move(events)))) {}
     void start() override {
         shared_->name = name;
@@ -301,7 +311,8 @@ public:
 private:
     call_events<Operation> wrap(call_events<Operation> events) {
         call_events<Operation> wrapped = events;
-        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value, bool knows) {
+        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
+                                                             bool knows) {
             is_over_ = true;
             ends(why, std::move(value), knows);
         };

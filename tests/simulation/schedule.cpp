@@ -29,9 +29,9 @@ using testing::of_any_length;
 using testing::of_any_size;
 using testing::up_to;
 
-constexpr int elsewhere = -1;              // the place that is no loop
-constexpr duration patience = 20min;       // for anything, after which it counts as hanging
-constexpr duration slack = 3s;             // as in the journal
+constexpr int elsewhere = -1;         // the place that is no loop
+constexpr duration patience = 20min;  // for anything, after which it counts as hanging
+constexpr duration slack = 3s;        // as in the journal
 constexpr std::size_t violations_max = 20;
 
 class schedule {
@@ -56,7 +56,9 @@ private:
     // ---- the frame
     void complain(std::string what);
     void tell(const std::string& what);
-    void mark(std::uint64_t subject, std::uint64_t what) { world_.trace(testing::sim_trace::mark, subject, what); }
+    void mark(std::uint64_t subject, std::uint64_t what) {
+        world_.trace(testing::sim_trace::mark, subject, what);
+    }
     bool wait_until(const char* what, const std::function<bool()>& predicate);
     bool make_producer();
     void end();
@@ -74,7 +76,8 @@ private:
     running_call& launch(int place, std::string name, Operation operation, call_events<Operation> events,
                          sent_record* sent = nullptr);
     template <class Operation>
-    std::unique_ptr<running_call> wrap(int place, Operation operation, call_events<Operation> events, bool& is_confined);
+    std::unique_ptr<running_call> wrap(int place, Operation operation, call_events<Operation> events,
+                                       bool& is_confined);
 
     // ---- what callers do
     void plan_step(std::size_t index);
@@ -115,22 +118,26 @@ private:
     std::vector<std::shared_ptr<producer_core>> watched_;  // to look at its memory after close()
     std::vector<caller> callers_;
     std::vector<std::unique_ptr<running_call>> calls_;
-    std::vector<bool> is_cancelled_;  // by call
-    std::map<std::uint64_t, held_delivery> held_;  // by record
+    std::vector<bool> is_cancelled_;                   // by call
+    std::map<std::uint64_t, held_delivery> held_;      // by record
     std::map<std::uint64_t, std::size_t> awaited_by_;  // record -> call
     std::map<std::string, std::uint64_t> call_counts_;
-    bool is_stopped_ = false;      // no more steps
-    bool is_gone_ = false;  // the producer's handle: what has not begun will not
+    bool is_stopped_ = false;  // no more steps
+    bool is_gone_ = false;     // the producer's handle: what has not begun will not
     bool have_loops_ended_ = false;
-    int steps_until_end_ = -1;     // then close_early, destroy or end_loops happens
+    int steps_until_end_ = -1;  // then close_early, destroy or end_loops happens
     std::uint64_t dropped_failures_ = 0;
 };
 
 // ---- the frame
 
 schedule::schedule(const schedule_plan& plan, std::function<void(std::string_view)> trace)
-    : plan_(plan), world_(plan.seed, plan.faults), network_(world_), brokers_(network_, plan.cluster),
-      trace_(std::move(trace)), journal_(plan, [this](std::string what) { complain(std::move(what)); }) {
+    : plan_(plan),
+      world_(plan.seed, plan.faults),
+      network_(world_),
+      brokers_(network_, plan.cluster),
+      trace_(std::move(trace)),
+      journal_(plan, [this](std::string what) { complain(std::move(what)); }) {
     if (trace_) world_.on_trace(trace_);
     for (const topic_plan& each : plan.topics) {
         if (each.exists) static_cast<void>(brokers_.cluster().create_topic(each.name, each.config));
@@ -155,12 +162,14 @@ schedule::~schedule() {
 void schedule::complain(std::string what) {
     tell("VIOLATION: " + what);
     if (violations_.size() < violations_max) {
-        violations_.push_back(fmt::format("+{:.6f} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), what));
+        violations_.push_back(
+            fmt::format("+{:.6f} s: {}", std::chrono::duration<double>(world_.elapsed()).count(), what));
     }
 }
 
 void schedule::tell(const std::string& what) {
-    if (trace_) trace_(fmt::format("+{:.6f} s  {}", std::chrono::duration<double>(world_.elapsed()).count(), what));
+    if (trace_)
+        trace_(fmt::format("+{:.6f} s  {}", std::chrono::duration<double>(world_.elapsed()).count(), what));
 }
 
 bool schedule::wait_until(const char* what, const std::function<bool()>& predicate) {
@@ -178,8 +187,8 @@ bool schedule::make_producer() {
     producer_config config = plan_.producer;
     config.bootstrap_servers = brokers_.bootstrap();
     config.on_delivery_error = [this](const delivery_failure& failure) {
-        tell(fmt::format("on_delivery_error: {} records of {}-{}: {}", failure.record_count, failure.topic.view(),
-                         failure.partition, failure.message.view()));
+        tell(fmt::format("on_delivery_error: {} records of {}-{}: {}", failure.record_count,
+                         failure.topic.view(), failure.partition, failure.message.view()));
         mark(failure.record_count, 1);
         if (plan_.planted == planted_bug::silent_drop && ++dropped_failures_ % 4 == 0) return;
         journal_.on_dropped_failure(failure);
@@ -210,7 +219,8 @@ bool schedule::make_producer() {
             return true;
         }
         if (failed != errc::bootstrap_failed) complain("create() failed: " + failed.message());
-        if (attempt == 1 || plan_.faults.lookup_fails == 0) complain("create() failed though the names can be resolved");
+        if (attempt == 1 || plan_.faults.lookup_fails == 0)
+            complain("create() failed though the names can be resolved");
         world_.run_for(plan_.faults.heals_after + 1s);
     }
     return false;
@@ -226,7 +236,8 @@ schedule_result schedule::run() {
             callers_.push_back(added);
         }
         if (plan_.how_it_ends != ending::close) {
-            steps_until_end_ = static_cast<int>(chance().below(static_cast<std::uint64_t>(plan_.step_count) + 1));
+            steps_until_end_ =
+                static_cast<int>(chance().below(static_cast<std::uint64_t>(plan_.step_count) + 1));
         }
         for (std::size_t i = 0; i < callers_.size(); ++i) plan_step(i);
         if (wait_until("the steps", [this] { return is_stopped_ || are_steps_done(); })) end();
@@ -254,7 +265,7 @@ void schedule::end() {
         case ending::end_loops: end_loops(); break;
     }
     if (!violations_.empty() && producer_) return;  // it hangs: nothing more to learn
-    world_.run_for(patience);  // what is still on its way to a broker arrives
+    world_.run_for(patience);                       // what is still on its way to a broker arrives
     journal_.check(brokers_.cluster());
 }
 
@@ -279,9 +290,8 @@ void schedule::end_by_destroying() {
         if (!calls_[i]->is_over() && !calls_[i]->awaits_delivery) give_up(*calls_[i], one_in(2));
     }
     const auto are_started_calls_over = [this] {
-        return std::ranges::all_of(calls_, [](const auto& each) {
-            return each->is_over() || each->awaits_delivery;
-        });
+        return std::ranges::all_of(calls_,
+                                   [](const auto& each) { return each->is_over() || each->awaits_delivery; });
     };
     if (!wait_until("what was given up", are_started_calls_over)) return;
     journal_.producer_closes();
@@ -327,8 +337,8 @@ void schedule::end_loops() {
 void schedule::check_quiet(const char* when) {
     for (const auto& each : loops_) {
         if (each->io().pending_count() != 0 || each->io().socket_count() != 0) {
-            complain(fmt::format("{} {} has {} operations and {} sockets", when, each->name(), each->io().pending_count(),
-                                 each->io().socket_count()));
+            complain(fmt::format("{} {} has {} operations and {} sockets", when, each->name(),
+                                 each->io().pending_count(), each->io().socket_count()));
         }
     }
     for (const auto& core : watched_) {
@@ -340,7 +350,8 @@ void schedule::check_quiet(const char* when) {
             }
             if (core->at(i).batch_count() != 0) complain(fmt::format("{} shard {} has batches", when, i));
         }
-        if (core->current_state() != producer_core::state::closed) complain(std::string(when) + " it is not closed");
+        if (core->current_state() != producer_core::state::closed)
+            complain(std::string(when) + " it is not closed");
         if (core.use_count() > (producer_ ? 2 : 1)) complain(std::string(when) + " somebody holds the core");
     }
     watched_.clear();
@@ -363,7 +374,8 @@ void schedule::at_place(int place, std::function<void()> act) {
 template <class Operation>
 std::unique_ptr<running_call> schedule::wrap(int place, Operation operation, call_events<Operation> events,
                                              bool& is_confined) {
-    const auto make = [&]<class Call>(std::type_identity<Call>, auto... more) -> std::unique_ptr<running_call> {
+    const auto make = [&]<class Call>(std::type_identity<Call>,
+                                      auto... more) -> std::unique_ptr<running_call> {
         return std::make_unique<Call>(std::move(operation), std::move(events), more...);
     };
     using raw = std::type_identity<raw_call<Operation>>;
@@ -379,7 +391,8 @@ std::unique_ptr<running_call> schedule::wrap(int place, Operation operation, cal
                 return make(std::type_identity<callback_call<Operation, loop::executor_type>>(), on_loop);
             }
             default:
-                return make(std::type_identity<coroutine_call<Operation, foreign_type>>(), foreign, one_in(2));
+                return make(std::type_identity<coroutine_call<Operation, foreign_type>>(), foreign,
+                            one_in(2));
         }
     }
     auto here = loops_[static_cast<std::size_t>(place)]->facade().get_executor();
@@ -390,7 +403,8 @@ std::unique_ptr<running_call> schedule::wrap(int place, Operation operation, cal
         case 2: return make(native());
         case 3:
         case 4:
-            return make(std::type_identity<coroutine_call<Operation, loop::executor_type>>(), here, one_in(2));
+            return make(std::type_identity<coroutine_call<Operation, loop::executor_type>>(), here,
+                        one_in(2));
         case 5: return make(std::type_identity<callback_call<Operation, loop::executor_type>>(), here);
         default: break;
     }
@@ -402,18 +416,20 @@ std::unique_ptr<running_call> schedule::wrap(int place, Operation operation, cal
 }
 
 template <class Operation>
-running_call& schedule::launch(int place, std::string name, Operation operation, call_events<Operation> events,
-                               sent_record* sent) {
+running_call& schedule::launch(int place, std::string name, Operation operation,
+                               call_events<Operation> events, sent_record* sent) {
+    events.may_begin = [this] { return !is_gone_; };
     const std::size_t index = calls_.size();
     const std::string kind = name.substr(0, name.find(' '));
     ++call_counts_[kind];
     events.complain = [this](std::string what) { complain(std::move(what)); };
-    events.ends = [this, index, kind, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
-                                                                    bool knows_value) {
+    events.ends = [this, index, kind, ends = std::move(events.ends)](
+                      error_code why, value_of<Operation> value, bool knows_value) {
         tell(fmt::format("{} ends: {}", calls_[index]->name, why ? why.message() : "success"));
         mark(index, 2 + static_cast<std::uint64_t>(why.value()));
         // A loop that ends may let go of whoever waits elsewhere.
-        if (why == asio::error::operation_aborted && !is_cancelled_[index] && plan_.how_it_ends != ending::end_loops) {
+        if (why == asio::error::operation_aborted && !is_cancelled_[index] &&
+            plan_.how_it_ends != ending::end_loops) {
             complain(calls_[index]->name + " was aborted, and nobody had cancelled it");
         }
         if (why) ++call_counts_[kind + ": " + why.message()];
@@ -436,7 +452,6 @@ running_call& schedule::launch(int place, std::string name, Operation operation,
     });
     return started;
 }
-
 
 // ---- what callers do
 
@@ -523,7 +538,8 @@ sent_record& schedule::make_record(int place) {
                                    : wall - 60'000 + static_cast<std::int64_t>(chance().below(100'000));
     }
     std::size_t size = of_any_size(chance(), 1, plan_.value_size_max);
-    if (one_in(50)) size = of_any_size(chance(), size, 2 * static_cast<std::uint64_t>(plan_.producer.max_request_size));
+    const auto too_large = 2 * static_cast<std::uint64_t>(plan_.producer.max_request_size);
+    if (one_in(50) && size < too_large) size = of_any_size(chance(), size, too_large);
     size = std::min<std::size_t>(size, 200'000);
     const std::string id = std::to_string(made.id);
     bool has_id_header = true;
@@ -756,7 +772,8 @@ void schedule::close(int place, std::chrono::nanoseconds timeout) {
         if (why) complain("close() failed: " + why.message());
         check_resolved(unresolved(), "after close()");
         for (const auto& each : loops_) {
-            if (each && each->io().pending_count() != 0) complain(each->name() + " has operations pending after close()");
+            if (each && each->io().pending_count() != 0)
+                complain(each->name() + " has operations pending after close()");
         }
         const duration waited = world_.now() - *begun_at;
         const duration most = timeout == producer::for_ever ? 3 * duration(*plan_.producer.delivery_timeout)
@@ -774,11 +791,13 @@ void schedule::ask_partitions(int place) {
     const std::int32_t least = brokers_.cluster().partition_count(topic);
     call_events<call_operation<std::vector<partition_info>>> events;
     events.begins = [this, begun_at] { *begun_at = world_.now(); };
-    events.ends = [this, begun_at, topic, least](error_code why, const std::vector<partition_info>& found, bool) {
+    events.ends = [this, begun_at, topic, least](error_code why, const std::vector<partition_info>& found,
+                                                 bool) {
         static_cast<void>(least);
         const duration waited = world_.now() - *begun_at;
         if (waited > duration(plan_.producer.max_block) + slack) {
-            complain(fmt::format("partitions_for() took {:.3f} s", std::chrono::duration<double>(waited).count()));
+            complain(
+                fmt::format("partitions_for() took {:.3f} s", std::chrono::duration<double>(waited).count()));
         }
         if (why) return;
         if (found.empty()) complain("partitions_for() found none");
@@ -786,7 +805,8 @@ void schedule::ask_partitions(int place) {
             complain("partitions_for() found more than there are");
         }
     };
-    launch(place, fmt::format("partitions_for @{}", calls_.size()), producer_->partitions_for(topic), std::move(events));
+    launch(place, fmt::format("partitions_for @{}", calls_.size()), producer_->partitions_for(topic),
+           std::move(events));
 }
 
 // ---- giving up
@@ -801,7 +821,8 @@ void schedule::give_up_some_call(caller& by) {
 }
 
 void schedule::give_up(running_call& call, bool by_destroying) {
-    const auto found = std::ranges::find_if(calls_, [&call](const auto& each) { return each.get() == &call; });
+    const auto found =
+        std::ranges::find_if(calls_, [&call](const auto& each) { return each.get() == &call; });
     const auto index = static_cast<std::size_t>(found - calls_.begin());
     const bool is_total = !by_destroying && one_in(4);
     const auto act = [this, index, by_destroying, is_total] {

@@ -10,10 +10,10 @@
 namespace sluice::simulation {
 
 using namespace std::chrono_literals;
+using std::chrono::milliseconds;
 using testing::between;
 using testing::of_any_length;
 using testing::of_any_size;
-using std::chrono::milliseconds;
 
 namespace {
 
@@ -114,7 +114,8 @@ schedule_plan schedule_plan::draw(std::uint64_t seed, planted_bug planted) {
 
     const std::uint64_t topic_count = between(from, 1, 3);
     for (std::uint64_t i = 0; i < topic_count; ++i) {
-        drawn.topics.push_back({fmt::format("topic-{}", i), draw_topic(from, drawn.cluster.broker_count), !one_in(6)});
+        drawn.topics.push_back(
+            {fmt::format("topic-{}", i), draw_topic(from, drawn.cluster.broker_count), !one_in(6)});
     }
 
     drawn.producer = draw_config(from);
@@ -129,7 +130,7 @@ schedule_plan schedule_plan::draw(std::uint64_t seed, planted_bug planted) {
     if (one_in(2)) drawn.produce_trouble = 0.5 / static_cast<double>(of_any_size(from, 1, 32));
     if (one_in(4)) drawn.other_trouble = 0.5 / static_cast<double>(of_any_size(from, 1, 32));
     drawn.has_fatal_errors = one_in(8);
-    constexpr ending endings[] = {ending::close,       ending::close, ending::close,    ending::close_early,
+    constexpr ending endings[] = {ending::close,       ending::close,   ending::close,    ending::close_early,
                                   ending::close_early, ending::destroy, ending::end_loops};
     drawn.how_it_ends = endings[from.below(std::size(endings))];
     return drawn;
@@ -145,30 +146,32 @@ bool schedule_plan::is_idempotent() const {
 }
 
 std::string schedule_plan::text() const {
-    std::string said = fmt::format("seed {}: {} brokers ({}), {} loops, {} callers, {} steps, ends by {}\n", seed,
-                                   cluster.broker_count, cluster.profile.name, loop_count, caller_count, step_count,
-                                   to_string(how_it_ends));
+    std::string said = fmt::format("seed {}: {} brokers ({}), {} loops, {} callers, {} steps, ends by {}\n",
+                                   seed, cluster.broker_count, cluster.profile.name, loop_count, caller_count,
+                                   step_count, to_string(how_it_ends));
     for (const topic_plan& each : topics) {
         fmt::format_to(std::back_inserter(said),
                        "  {}: {}{} partitions, {} replicas, min.insync {}, max.message {}{}{}\n", each.name,
                        each.exists ? "" : "does not exist, ", each.config.partition_count,
-                       each.config.replication_factor, each.config.min_insync_replicas, each.config.max_message_bytes,
-                       each.config.is_compacted ? ", compacted" : "",
+                       each.config.replication_factor, each.config.min_insync_replicas,
+                       each.config.max_message_bytes, each.config.is_compacted ? ", compacted" : "",
                        each.config.message_timestamp_type == testing::timestamp_type::log_append_time
                            ? ", log append time"
                            : "");
     }
     const producer_config& with = producer;
-    fmt::format_to(std::back_inserter(said),
-                   "  acks {}, {}, retries {}, linger {} ms, batch.size {}, buffer.memory {}, max.request.size {}, "
-                   "max.block {} ms, delivery.timeout {} ms, request.timeout {} ms, in flight {}, backoff {}-{} ms\n",
-                   static_cast<int>(with.acks), is_idempotent() ? "idempotent" : "not idempotent", with.retries,
-                   with.linger.count(), with.batch_size, with.buffer_memory, with.max_request_size,
-                   with.max_block.count(), with.delivery_timeout->count(), with.request_timeout.count(),
-                   with.max_in_flight_requests_per_connection, with.retry_backoff.count(),
-                   with.retry_backoff_max.count());
-    fmt::format_to(std::back_inserter(said), "  faults: {}\n  troubles {}, produce {}, others {}{}{}\n", faults.text(),
-                   trouble_count, produce_trouble, other_trouble, has_fatal_errors ? ", fatal errors too" : "",
+    fmt::format_to(
+        std::back_inserter(said),
+        "  acks {}, {}, retries {}, linger {} ms, batch.size {}, buffer.memory {}, max.request.size {}, "
+        "max.block {} ms, delivery.timeout {} ms, request.timeout {} ms, in flight {}, backoff {}-{} ms\n",
+        static_cast<int>(with.acks), is_idempotent() ? "idempotent" : "not idempotent", with.retries,
+        with.linger.count(), with.batch_size, with.buffer_memory, with.max_request_size,
+        with.max_block.count(), with.delivery_timeout->count(), with.request_timeout.count(),
+        with.max_in_flight_requests_per_connection, with.retry_backoff.count(),
+        with.retry_backoff_max.count());
+    fmt::format_to(std::back_inserter(said), "  faults: {}\n  troubles {}, produce {}, others {}{}{}\n",
+                   faults.text(), trouble_count, produce_trouble, other_trouble,
+                   has_fatal_errors ? ", fatal errors too" : "",
                    planted == planted_bug::none ? "" : fmt::format(", planted: {}", to_string(planted)));
     return said;
 }

@@ -17,9 +17,9 @@ namespace sluice::simulation {
 enum class planted_bug : std::uint8_t {
     none,
     forgets_idempotence,  // the producer sends without producer id, and is believed to send with one
-    lying_leader,         // a broker acknowledges what it has not stored: so would a producer that mixes up answers
-    lost_doorbell,        // a loop that is rung now and then does not notice
-    silent_drop           // one in so many failures of dropped records is kept from on_delivery_error
+    lying_leader,   // a broker acknowledges what it has not stored: so would a producer that mixes up answers
+    lost_doorbell,  // a loop that is rung now and then does not notice
+    silent_drop     // one in so many failures of dropped records is kept from on_delivery_error
 };
 const char* to_string(planted_bug bug) noexcept;
 
@@ -49,13 +49,13 @@ struct schedule_plan {
 
     std::size_t loop_count = 2;
     int caller_count = 1;
-    int step_count = 10;                // of all callers together
-    duration step_gap_max{};            // between two steps of a caller
+    int step_count = 10;      // of all callers together
+    duration step_gap_max{};  // between two steps of a caller
     std::size_t value_size_max = 100;
-    int trouble_count = 0;              // what happens to brokers as a whole: killed, leaders moved, ...
-    double produce_trouble = 0;         // of a Produce request: a fate of its own
-    double other_trouble = 0;           // of other requests
-    bool has_fatal_errors = false;      // among these fates
+    int trouble_count = 0;          // what happens to brokers as a whole: killed, leaders moved, ...
+    double produce_trouble = 0;     // of a Produce request: a fate of its own
+    double other_trouble = 0;       // of other requests
+    bool has_fatal_errors = false;  // among these fates
 
     static schedule_plan draw(std::uint64_t seed, planted_bug planted = planted_bug::none);
     // What the producer promises under this configuration.

@@ -35,7 +35,8 @@ TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
     std::map<std::string, std::uint64_t> calls;
     for (std::uint64_t seed = 0; seed < 150; ++seed) {
         const schedule_result run = run_schedule(schedule_plan::draw(seed));
-        EXPECT_TRUE(run.violations.empty()) << "simulation_tests --seed " << seed << " --trace" << list(run.violations);
+        EXPECT_TRUE(run.violations.empty())
+            << "simulation_tests --seed " << seed << " --trace" << list(run.violations);
         for (const auto& [name, count] : run.calls) calls[name] += count;
         records.acknowledged += run.records.acknowledged;
         records.failed += run.records.failed;
@@ -50,10 +51,10 @@ TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
     EXPECT_GT(records.withdrawn, 100u);
     EXPECT_GT(records.dropped, 300u);
     EXPECT_GT(records.duplicates, 0u) << "without idempotence";
-    for (const char* each : {"send", "deliver", "delivery", "try_send", "flush", "close", "partitions_for", "cancel",
-                             "destroy", "send: no buffer memory became free in time",
-                             "send: the topic is not present in metadata", "send: the deadline of the call passed",
-                             "delivery: the record was not acknowledged in time"}) {
+    for (const char* each :
+         {"send", "deliver", "delivery", "try_send", "flush", "close", "partitions_for", "cancel", "destroy",
+          "send: no buffer memory became free in time", "send: the topic is not present in metadata",
+          "send: the deadline of the call passed", "delivery: the record was not acknowledged in time"}) {
         EXPECT_GT(calls[each], 0u) << each;
     }
 }
@@ -80,15 +81,14 @@ TEST_P(PlantedBug, IsReportedWithinThreeHundredSeeds) {
     FAIL() << "nothing says '" << GetParam().part << "'";
 }
 
-INSTANTIATE_TEST_SUITE_P(WholeProducer, PlantedBug,
-                         ::testing::Values(planted{planted_bug::forgets_idempotence, "is stored 2 times"},
-                                           planted{planted_bug::forgets_idempotence, "and is behind it in"},
-                                           planted{planted_bug::lying_leader, "was acknowledged and is not stored"},
-                                           planted{planted_bug::lost_doorbell, "hang"},
-                                           planted{planted_bug::silent_drop, "on_delivery_error heard of"}),
-                         [](const auto& tested) {
-                             return fmt::format("{}_{}", to_string(tested.param.bug), tested.index);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    WholeProducer, PlantedBug,
+    ::testing::Values(planted{planted_bug::forgets_idempotence, "is stored 2 times"},
+                      planted{planted_bug::forgets_idempotence, "and is behind it in"},
+                      planted{planted_bug::lying_leader, "was acknowledged and is not stored"},
+                      planted{planted_bug::lost_doorbell, "hang"},
+                      planted{planted_bug::silent_drop, "on_delivery_error heard of"}),
+    [](const auto& tested) { return fmt::format("{}_{}", to_string(tested.param.bug), tested.index); });
 
 }  // namespace
 }  // namespace sluice::simulation
