@@ -181,11 +181,7 @@ void producer_core::stage(send_operation& sent, time_point started) {
     if (!is_valid(wanted)) return sent.fail(errc::invalid_record, shared_text(why_invalid(wanted)));
     topic_entry& topic = entry_of(wanted);
     const route to = find_route(topic, wanted, sent.is_placed_);
-    record_parts parts;
-    parts.key = wanted.key;
-    parts.value = wanted.value;
-    parts.headers = wanted.headers;
-    const std::size_t content_size = record_content_size(parts);
+    const std::size_t content_size = record_content_size(parts_of(wanted));
     if (const error_code too_large = to.target->check_size(content_size)) {
         return sent.fail(too_large, to.target->size_text(topic.name.view(), content_size));
     }
@@ -218,11 +214,7 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_valid(sent)) return errc::invalid_record;
     topic_entry& topic = entry_of(sent);
     const route to = find_route(topic, sent, is_placed);
-    record_parts parts;
-    parts.key = sent.key;
-    parts.value = sent.value;
-    parts.headers = sent.headers;
-    if (const error_code too_large = to.target->check_size(record_content_size(parts))) return too_large;
+    if (const error_code too_large = to.target->check_size(record_content_size(parts_of(sent)))) return too_large;
     if (to.is_routed) {
         shards_.front()->post_function([wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });
         return errc::would_block;

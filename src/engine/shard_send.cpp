@@ -155,10 +155,7 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         core_.want_update(*this);
         return send_status::wait_partition;
     }
-    record_parts parts;
-    parts.key = wanted.key;
-    parts.value = wanted.value;
-    parts.headers = wanted.headers;
+    record_parts parts = parts_of(wanted);
     const std::size_t content_size = record_content_size(parts);
     if (content_size > content_size_max_) [[unlikely]] {
         return refuse_send(why, errc::record_too_large, size_text(to.name(), content_size));
@@ -287,11 +284,7 @@ void local_send::deadline_timer::expire(timer& due) noexcept {
     error_code why;
     if (late.waits_for_memory()) {
         why = errc::memory_timeout;
-        record_parts parts;
-        parts.key = sent.key;
-        parts.value = sent.value;
-        parts.headers = sent.headers;
-        text = at.memory_text(record_content_size(parts), waited);
+        text = at.memory_text(record_content_size(parts_of(sent)), waited);
     } else {
         why = errc::metadata_timeout;
         text = at.metadata_text(at.topic(sent.topic), sent.partition, waited);

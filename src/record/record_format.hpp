@@ -13,6 +13,7 @@
 
 #include "sluice/bytes.hpp"
 #include "sluice/header.hpp"
+#include "sluice/record.hpp"
 #include "wire/varint.hpp"
 
 namespace sluice {
@@ -24,6 +25,9 @@ struct record_parts {
     bytes_view value;
     std::span<const header> headers;
 };
+
+// Of what a caller sends; the timestamp is not decided yet.
+inline record_parts parts_of(const record& sent) noexcept { return {0, sent.key, sent.value, sent.headers}; }
 
 // Attributes and the five varints in front of key, value and headers, each at its longest (RecordBatch overhead).
 inline constexpr std::size_t record_overhead_max = 21;

@@ -181,13 +181,5 @@ TEST(SimSchedule, TenThousandSmallSchedules) {
     }
 }
 
-// For the figure: run it alone in the release build, with --gtest_also_run_disabled_tests.
-TEST(SimSchedule, DISABLED_AThousandPingPongsOfAHundredMessages) {
-    std::uint64_t steps = 0;
-    for (std::uint64_t seed = 0; seed < 1'000; ++seed) steps += play_ping_pong(seed, 100);
-    RecordProperty("steps", std::to_string(steps));
-    std::printf("%llu steps\n", static_cast<unsigned long long>(steps));
-}
-
 }  // namespace
 }  // namespace sluice::testing
