@@ -30,6 +30,15 @@ def reason(output):
     return lines[-1] if lines else "no reason given"
 
 
+def lines_of_failure(output, count=12):
+    """What a failed test printed where it first speaks of a failure, and its last lines: at most 2 * count lines."""
+    lines = output.rstrip().splitlines()
+    first = next((at for at, line in enumerate(lines) if re.search(r"Failure|ERROR:|WARNING: Thread|runtime error|terminate", line)),
+                 len(lines))
+    head, tail = lines[first:first + count], lines[max(first + count, len(lines) - count):]
+    return "".join(f"\n    {line[:300]}" for line in head + tail)
+
+
 def read(report):
     """One report: the passed count, the failed [(name, why)], the skipped [(name, why)]."""
     passed, failed, skipped = 0, [], []
@@ -47,7 +56,7 @@ def read(report):
         elif status == "notrun":
             failed.append((name, "not run: " + (why or "no reason given")))
         else:
-            failed.append((name, "failed; what it printed is above"))
+            failed.append((name, "failed; all that it printed is above" + lines_of_failure(output)))
     return passed, failed, skipped
 
 
