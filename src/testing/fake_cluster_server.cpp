@@ -43,6 +43,7 @@ constexpr std::uint64_t wake_id = 0;
 constexpr std::uint64_t timer_id = 1;
 constexpr std::uint64_t first_listener_id = 2;
 constexpr std::uint64_t first_connection_id = 1u << 20;
+constexpr duration accept_pause = std::chrono::milliseconds(10);  // when no descriptors are left
 
 }  // namespace
 
@@ -155,6 +156,7 @@ private:
             for (int index = 0; index < count; ++index)
                 on_event(events[static_cast<std::size_t>(index)], now);
             advance_due(now);
+            resume_accepting(now);
             follow_cluster(now);
             set_timer();
         }
@@ -179,9 +181,9 @@ private:
         while (port.is_listening()) {
             error_code error;
             server_socket accepted = port.accept(error);
-            if (error) {  // no descriptors left: wait until one is given back
+            if (error) {  // no descriptors left: whoever gives one back may be anybody in this process
                 ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, port.listener(), nullptr);
-                out_of_descriptors_ = true;
+                accept_again_ = after(now, accept_pause);
                 return;
             }
             if (!accepted) return;
@@ -244,11 +246,13 @@ private:
         set_due(found->first, found->second, never);
         found->second.tcp.finish();
         connections_.erase(found);
-        if (std::exchange(out_of_descriptors_, false)) {
-            for (std::size_t index = 0; index < ports_.size(); ++index) {
-                if (ports_[index].is_listening())
-                    watch(ports_[index].listener(), first_listener_id + index, EPOLLIN);
-            }
+    }
+
+    void resume_accepting(time_point now) {
+        if (accept_again_ > now) return;
+        accept_again_ = never;
+        for (std::size_t index = 0; index < ports_.size(); ++index) {
+            if (ports_[index].is_listening()) watch(ports_[index].listener(), first_listener_id + index, EPOLLIN);
         }
     }
 
@@ -279,7 +283,7 @@ private:
     }
 
     void set_timer() noexcept {
-        const time_point wanted = due_.empty() ? never : due_.begin()->first;
+        const time_point wanted = std::min(due_.empty() ? never : due_.begin()->first, accept_again_);
         if (wanted == timer_set_to_) return;
         timer_set_to_ = wanted;
         itimerspec when{};
@@ -308,7 +312,7 @@ private:
     std::set<std::pair<time_point, std::uint64_t>> due_;
     time_point timer_set_to_ = never;
     std::uint32_t liveness_version_ = 0;
-    bool out_of_descriptors_ = false;
+    time_point accept_again_ = never;  // after descriptors ran out
     bool is_stopping_ = false;
     std::thread thread_;
 };

@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <thread>
 
 #include "sluice/error.hpp"
+#include "testing/server_socket.hpp"
 #include "unit/testing/differential/blocking_client.hpp"
 #include "unit/testing/fake_client.hpp"
 
@@ -306,14 +308,30 @@ TEST(FakeClusterServerStart, EndsWithConnectionsOpen) {
     EXPECT_TRUE(client.is_closed_by_peer());
 }
 
+// Lowers the limit of open descriptors while it lives.
+class few_descriptors {
+public:
+    explicit few_descriptors(rlim_t most) {
+        // UBSan looks at a category's type through a pipe, the first time: while there are descriptors.
+        const boost::system::error_category* volatile category = &boost::system::system_category();
+        EXPECT_TRUE(error_code(EMFILE, *category).failed());
+        EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+        rlimit few = before_;
+        few.rlim_cur = most;
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    }
+    ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    few_descriptors(const few_descriptors&) = delete;
+    few_descriptors& operator=(const few_descriptors&) = delete;
+
+private:
+    rlimit before_{};
+};
+
 TEST(FakeClusterServerStart, ServesOnWhenDescriptorsRunOut) {
     fake_cluster_server server;
     const std::string address = "127.0.0.1:" + std::to_string(server.port(1));
-    rlimit before{};
-    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-    rlimit few = before;
-    few.rlim_cur = 64;
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    const few_descriptors limited(64);
     std::vector<blocking_client> clients;
     try {
         while (clients.size() < 100) clients.emplace_back(address);
@@ -323,7 +341,24 @@ TEST(FakeClusterServerStart, ServesOnWhenDescriptorsRunOut) {
 
     EXPECT_TRUE(clients.front().call(frame_of(metadata_about({}), 9)));
     EXPECT_TRUE(blocking_client(address).call(frame_of(metadata_about({}), 9)));
-    ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST(FakeClusterServerStart, AcceptsAgainWhenSomebodyElseGivesDescriptorsBack) {
+    fake_cluster_server server;
+    const std::string address = "127.0.0.1:" + std::to_string(server.port(1));
+    const few_descriptors limited(64);
+    std::vector<server_socket> taken;
+    while (taken.size() < 100) {
+        server_socket each(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (!each) break;
+        taken.push_back(std::move(each));
+    }
+    taken.pop_back();
+    blocking_client client(address);  // with the last one: the server can accept nobody
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    taken.clear();
+
+    EXPECT_TRUE(client.call(frame_of(metadata_about({}), 9)));
 }
 
 }  // namespace
