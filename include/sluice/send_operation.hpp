@@ -78,7 +78,7 @@ private:
     }
     void withdraw() noexcept;
     void take_over(send_operation& other) noexcept;
-    send_status try_accept(shard& at, served_by turn);
+    send_status try_accept(shard& at, served_by turn, std::uint64_t behind = 0);
     bool finish_staged();
     // Another shard owns the partition; called by the local_send, which ends here.
     void move_elsewhere(completion& done, time_point started);

@@ -166,8 +166,9 @@ producer_core::route producer_core::find_route(topic_entry& topic, const record&
         made.target = shards_.front().get();
         return made;
     }
-    if (made.partition == any_partition && !sent.key.is_null()) {
-        made.partition = partition_of_key(sent.key.span(), count);
+    if (made.partition == any_partition) {
+        made.partition = sent.key.is_null() ? topic.common_choice.load(std::memory_order_relaxed)
+                                            : partition_of_key(sent.key.span(), count);
     }
     made.target = made.partition == any_partition
                       ? shards_[made.home].get()
@@ -205,6 +206,16 @@ void producer_core::stage(send_operation& sent, time_point started) {
         return sent.fail(errc::closed, shared_text("the producer is closed"));
     }
     if (is_accepted) return sent.accept(delivery(*staged));
+    sent.staged_ = staged;
+    sent.state_ = send_operation::state::waiting_there;
+}
+
+void producer_core::stage_here(send_operation& sent, shard& at, send_status why) {
+    staged_record* const staged = staged_record::make(sent.record_, entry_of(sent.record_));
+    staged->partition = staged->partition_asked = sent.record_.partition;
+    staged->home = at.index();
+    staged->give_up_at = sent.deadline_;
+    at.wait_here(*staged, why);
     sent.staged_ = staged;
     sent.state_ = send_operation::state::waiting_there;
 }

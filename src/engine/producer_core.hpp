@@ -70,6 +70,8 @@ public:
     // once where the ingress has credit; else `sent` waits for its staged record.
     // `started`: when the call began to wait, if it has.
     void stage(send_operation& sent, time_point started = {});
+    // On the loop of `at`, where try_accept() said what the record has to wait for: a copy waits, in the order of the calls.
+    void stage_here(send_operation& sent, shard& at, send_status why);
     // As stage(), but never waits: would_block.
     result<delivery> try_stage(const record& sent, bool is_placed = false);
     void flush(std::function<void()> done);

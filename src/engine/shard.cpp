@@ -65,7 +65,7 @@ bool shard::post(std::unique_ptr<control_message> message) noexcept {
 
 bool shard::has_messages() const noexcept {
     if (!control_.empty() || !pushed_.empty()) return true;
-    return (!ingress_.empty() || !retried_.empty()) && !ingress_waiter_.waits_for_memory();
+    return !ingress_.empty() && !ingress_waiter_.waits_for_memory();
 }
 
 void shard::take_messages(time_point now) {
@@ -204,6 +204,16 @@ void shard::choose_candidates(shard_topic& topic) {
         topic.all.push_back(partition);
         const partition_node& node = topic.node->partitions[static_cast<std::size_t>(partition)];
         if (view_->find_broker(node.leader) != nullptr) topic.reachable.push_back(partition);
+    }
+    if (index_ != 0 || count == 0) return;
+    // The home of metadata sees to it that the common choice is one that can be made.
+    std::atomic<std::int32_t>& common = topic.entry->common_choice;
+    const std::int32_t chosen = common.load(std::memory_order_relaxed);
+    const auto candidates = topic.candidates();
+    if (topic.is_sticky_local) {
+        common.store(any_partition, std::memory_order_relaxed);
+    } else if (std::find(candidates.begin(), candidates.end(), chosen) == candidates.end()) {
+        common.store(candidates[randomness_.below(candidates.size())], std::memory_order_relaxed);
     }
 }
 

@@ -62,7 +62,10 @@ public:
         std::int32_t partition = any_partition;  // of one that goes elsewhere, if it is chosen
     };
     // Accepts the record, or says what it would have to wait for, or why it is refused. `accepted` must be empty.
-    send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why);
+    // `behind`: of one that has waited, the last staged record that arrived before it.
+    send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why, std::uint64_t behind = 0);
+    // A record whose caller is called back elsewhere waits among the callers on this loop for what try_accept() said.
+    void wait_here(staged_record& staged, send_status why);
     shard_topic& topic(const topic_ref& named);
     shard_topic& topic(topic_entry& entry);
 
@@ -150,7 +153,7 @@ private:
         shard& of;
     };
     enum class phase : std::uint8_t { running, closing, aborting, closed };
-    enum class take_status { gone, appended, wait_topic, wait_memory };
+    enum class take_status { gone, appended, wait_topic, wait_memory, wait_turn };
 
     // ---- records in (shard_send.cpp)
     struct placement {
@@ -179,6 +182,8 @@ private:
     shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
                                               std::size_t content_size);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
+    std::int32_t common_choice(shard_topic& topic);
+    void note_common_choice(shard_topic& topic, std::int32_t partition, const shard_accumulator::appended& done);
     bool is_turn_spent() const noexcept;
     void want(shard_topic& topic, time_point now);
     shared_text memory_text(std::size_t size_bytes, duration waited) const;
@@ -186,16 +191,24 @@ private:
 
     // ---- ingress (shard_ingress.cpp)
     void receive_staged(time_point now);
-    void run_ingress(time_point now, std::size_t budget_bytes);
+    void adopt(staged_record& staged, time_point now);
+    // Has anybody pushed a record that is in no batch yet, and waits for no topic?
+    bool has_arrivals() const noexcept { return !pushed_.empty() || !ingress_.empty(); }
+    bool has_ingress_up_to(std::uint64_t arrival) const noexcept {
+        return !ingress_.empty() && ingress_.front().arrival <= arrival;
+    }
+    void catch_up();
+    bool take_ingress_up_to(std::uint64_t arrival, time_point now);
+    std::size_t run_ingress(time_point now, std::size_t budget_bytes);  // how many bytes it took
     take_status take(staged_record& staged, served_by turn, time_point now);
-    void serve_staged(staged_record& staged, time_point now);
+    void serve_topic(staged_record& staged, time_point now);
+    bool serve_memory(staged_record& staged, time_point now);
     void note_appended(staged_record& staged, const shard_accumulator::appended& done);
     void accept(staged_record& staged) noexcept;
     void refuse(staged_record& staged, error_code why, shared_text text);
     void leave_queues(staged_record& staged) noexcept;
     void forward(staged_record& staged, shard& owner);
     static void settle_route(staged_record& staged) noexcept;
-    staged_record* ingress_head() noexcept;
     void lend_credit() noexcept;
     void withdraw_credit() noexcept;
     void give_back_credit(staged_record& staged) noexcept;
@@ -254,6 +267,8 @@ private:
     // Fairness: what callers may append before the loop gets its turn (design §4).
     std::uint32_t batch_size_;
     std::size_t content_size_max_;  // of a record: max.request.size, and what the pool could ever lend
+    static constexpr std::size_t turn_bytes_max = 256 * 1024;  // appended without a pause for the loop
+    static constexpr std::uint32_t turn_sends_max = 2048;      // about 100 µs
     std::size_t turn_bytes_ = 0;
     std::uint32_t turn_sends_ = 0;
     list_of<topic_waiter, topic_waiter> yielded_;  // go on in the next turn
@@ -261,10 +276,10 @@ private:
     // Ingress.
     mpsc_queue<staged_record> pushed_;
     list_of<staged_record, ingress_tag> ingress_;        // taken over, in order; the head may wait for memory
-    list_of<staged_record, ingress_tag> retried_;        // waited for their topic, and now for memory: go first
     list_of<staged_record, unappended_tag> unappended_;  // accepted, and in no batch yet, by arrival
     std::uint64_t arrived_ = 0;
     ingress_waiter ingress_waiter_{*this};
+    bool is_taking_ingress_ = false;
     alignas(64) std::atomic<std::int64_t> credit_{0};
     std::int64_t returned_credit_ = 0;  // not in `credit_` yet
     std::uint32_t credit_chunks_ = 0;   // of the pool, lent to the ingress
@@ -323,6 +338,7 @@ private:
     send_operation& sent_;
     completion& done_;
     time_point started_;
+    std::uint64_t behind_;  // the last staged record that arrived before this call
     bool is_yielded_ = false;
     deadline_timer deadline_{*this};
 };

@@ -99,15 +99,20 @@ void shard::for_each_local_waiter(const std::function<void(local_send&)>& act) {
 void shard::refuse_staged() {
     const time_point now = loop_.now();
     receive_staged(now);
-    while (staged_record* head = ingress_head()) take(*head, served_by::memory, now);
+    while (!ingress_.empty()) take(ingress_.front(), served_by::memory, now);
     std::vector<staged_record*> waiting;
+    const auto add_one = [&](auto& each) {
+        if (auto* staged = dynamic_cast<staged_record*>(&each)) waiting.push_back(staged);
+    };
+    const auto add = [&](auto& list) {
+        for (topic_waiter& each : list) add_one(each);
+    };
     for (const auto& topic : topics_) {
-        for (auto* list : {&topic->waiters, &topic->partition_waiters}) {
-            for (topic_waiter& each : *list) {
-                if (auto* staged = dynamic_cast<staged_record*>(&each)) waiting.push_back(staged);
-            }
-        }
+        add(topic->waiters);
+        add(topic->partition_waiters);
     }
+    add(yielded_);
+    pool_.for_each_waiter(add_one);
     for (staged_record* each : waiting) take(*each, served_by::topic, now);
     if (ingress_waiter_.waits_for_memory()) ingress_waiter_.list_hook<memory_waiter>::unlink();
 }
@@ -124,7 +129,7 @@ void shard::close_connections() {
 void shard::advance_closing(time_point now) {
     if (phase_ == phase::closed) return;
     if (phase_ == phase::closing) {
-        if (!accumulator_.is_empty() || ingress_head() != nullptr || !unappended_.empty() || !may_end_) return;
+        if (!accumulator_.is_empty() || !ingress_.empty() || !unappended_.empty() || !may_end_) return;
         // Nothing waits that could be sent; what other threads push now is refused.
         phase_ = phase::aborting;
         fail_callers(errc::closed);

@@ -32,44 +32,78 @@ void shard::receive_staged(time_point now) {
     for (staged_record* next = pushed_.take_all(); next != nullptr;) {
         staged_record& staged = *next;
         next = mpsc_queue<staged_record>::next(staged);
-        staged.at = this;
-        staged.loop = &loop_;
-        staged.arrival = ++arrived_;
+        adopt(staged, now);
         ingress_.push_back(staged);
-        if (staged.started == time_point{}) staged.started = now;
         if (staged.current_state() == staged_record::state::accepted) {
             unappended_.push_back(staged);
-            continue;
+        } else {
+            lend_credit();
         }
-        const time_point by_config = after(staged.started, core_.config().max_block);
-        staged.has_call_deadline = staged.give_up_at < by_config;
-        staged.give_up_at = std::min(staged.give_up_at, by_config);
-        loop_.set_timer(staged.deadline, staged.give_up_at);
-        lend_credit();
     }
 }
 
-// Those who waited for their topic, and then for memory, go before those who came later.
-staged_record* shard::ingress_head() noexcept {
-    if (!retried_.empty()) return &retried_.front();
-    return ingress_.empty() ? nullptr : &ingress_.front();
+// It is the shard's now, until it is in a batch, forwarded or refused.
+void shard::adopt(staged_record& staged, time_point now) {
+    staged.at = this;
+    staged.loop = &loop_;
+    staged.arrival = ++arrived_;
+    if (staged.started == time_point{}) staged.started = now;
+    if (staged.current_state() == staged_record::state::accepted) return;
+    const time_point by_config = after(staged.started, core_.config().max_block);
+    staged.has_call_deadline = staged.give_up_at < by_config;
+    staged.give_up_at = std::min(staged.give_up_at, by_config);
+    loop_.set_timer(staged.deadline, staged.give_up_at);
 }
 
-void shard::run_ingress(time_point now, std::size_t budget_bytes) {
-    if (ingress_waiter_.waits_for_memory()) return;
+void shard::wait_here(staged_record& staged, send_status why) {
+    using enum send_status;
+    adopt(staged, loop_.now());
+    switch (why) {
+        case wait_topic: topic(*staged.topic).waiters.push_back(staged); return;
+        case wait_partition: topic(*staged.topic).partition_waiters.push_back(staged); return;
+        case wait_turn: yielded_.push_back(staged); return;
+        case wait_memory: pool_.wait(staged); return;
+        case accepted:
+        case refused:
+        case elsewhere: break;
+    }
+    ensure(false);
+}
+
+// A caller on this loop comes after everything that was accepted before it called. Where that is too much for this turn, or
+// cannot be done since a callback of the user's has brought us here from within, callers go on in the next one.
+void shard::catch_up() {
+    receive_staged(loop_.now());
+    if (is_taking_ingress_) turn_sends_ = turn_sends_max;
+    if (!is_turn_spent()) turn_bytes_ += run_ingress(loop_.now(), turn_bytes_max - turn_bytes_);
+}
+
+// False if one of them still waits.
+bool shard::take_ingress_up_to(std::uint64_t arrival, time_point now) {
+    while (has_ingress_up_to(arrival)) {
+        if (take(ingress_.front(), served_by::memory, now) == take_status::wait_memory) return false;
+    }
+    return true;
+}
+
+std::size_t shard::run_ingress(time_point now, std::size_t budget_bytes) {
     std::size_t taken_bytes = 0;
-    while (staged_record* head = ingress_head()) {
-        if (taken_bytes >= budget_bytes) return;
-        taken_bytes += head->size_bytes();
-        if (take(*head, served_by::nobody, now) == take_status::wait_memory) return pool_.wait(ingress_waiter_);
+    if (ingress_waiter_.waits_for_memory() || is_taking_ingress_) return taken_bytes;
+    is_taking_ingress_ = true;
+    while (!ingress_.empty() && taken_bytes < budget_bytes) {
+        staged_record& head = ingress_.front();
+        taken_bytes += head.size_bytes();
+        if (take(head, served_by::nobody, now) != take_status::wait_memory) continue;
+        pool_.wait(ingress_waiter_);
+        break;
     }
+    is_taking_ingress_ = false;
+    return taken_bytes;
 }
 
 // The head waits for memory on behalf of all that is behind it.
 bool shard::ingress_waiter::serve_memory(time_point now) {
-    if (staged_record* head = of.ingress_head()) {
-        if (of.take(*head, served_by::memory, now) == take_status::wait_memory) return false;
-    }
+    if (!of.ingress_.empty() && of.take(of.ingress_.front(), served_by::memory, now) == take_status::wait_memory) return false;
     list_hook<memory_waiter>::unlink();
     return true;  // what is behind it gets its turn with the next messages, behind whoever waits now
 }
@@ -79,6 +113,7 @@ void shard::leave_queues(staged_record& staged) noexcept {
     if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
     if (staged.list_hook<unappended_tag>::is_linked()) staged.list_hook<unappended_tag>::unlink();
     if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
+    if (staged.waits_for_memory()) staged.list_hook<memory_waiter>::unlink();
     loop_.cancel_timer(staged.deadline);
 }
 
@@ -101,6 +136,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     const auto wait_in = [&](auto& waiters) {
         if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
         if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
+        if (staged.waits_for_memory()) staged.list_hook<memory_waiter>::unlink();
         waiters.push_back(staged);
         return take_status::wait_topic;
     };
@@ -113,7 +149,8 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
         return wait_in(to.waiters);
     }
     const record_parts parts = staged.parts();
-    if (staged.is_routed && staged.partition == any_partition && parts.key.is_null() && staged.home != index_) {
+    if (staged.is_routed && staged.partition == any_partition && parts.key.is_null() && to.is_sticky_local &&
+        staged.home != index_) {
         forward(staged, core_.at(staged.home));  // the thread's own home shard chooses
         return take_status::gone;
     }
@@ -131,16 +168,12 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
         refuse(staged, too_large, size_text(to.name(), staged.content_size()));
         return take_status::gone;
     }
-    const auto wait_for_memory = [&] {
-        if (staged.waits_for_topic()) {
-            staged.list_hook<topic_waiter>::unlink();
-            retried_.push_back(staged);
-        }
-        return take_status::wait_memory;
-    };
-    if (turn != served_by::memory && pool_.has_waiters()) return wait_for_memory();
+    if (turn != served_by::memory && pool_.has_waiters()) return take_status::wait_memory;
+    if (turn == served_by::topic && has_ingress_up_to(staged.arrival)) return take_status::wait_turn;
     // Whether it is withdrawn is decided once, and then it goes in: so the memory must be there before.
-    if (!is_accepted && pool_.free_chunks() < accumulator_.chunks_needed(staged.content_size())) return wait_for_memory();
+    if (!is_accepted && pool_.free_chunks() < accumulator_.chunks_needed(staged.content_size())) {
+        return take_status::wait_memory;
+    }
     if (!is_accepted && !staged.try_decide(state::accepted)) return take(staged, turn, now);  // withdrawn just now
 
     record_parts timed = parts;
@@ -148,7 +181,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     staged.timestamp = timed.timestamp;
     std::int32_t partition = placed.partition;
     const shard_accumulator::appended done = append(to, partition, timed, staged.content_size());
-    if (done.result == nullptr) return wait_for_memory();
+    if (done.result == nullptr) return take_status::wait_memory;
     leave_queues(staged);
     settle_route(staged);
     staged.free_bytes();
@@ -190,9 +223,17 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     staged.drop_reference();
 }
 
-void shard::serve_staged(staged_record& staged, time_point now) {
+// It has waited for its topic, or for this turn; overtakes nobody who arrived before it.
+void shard::serve_topic(staged_record& staged, time_point now) {
     const take_status status = take(staged, served_by::topic, now);
-    if (status == take_status::wait_memory && !ingress_waiter_.waits_for_memory()) pool_.wait(ingress_waiter_);
+    if (status != take_status::wait_memory && status != take_status::wait_turn) return;
+    staged.list_hook<topic_waiter>::unlink();
+    if (status == take_status::wait_turn) return yielded_.push_back(staged);
+    pool_.wait(staged);
+}
+
+bool shard::serve_memory(staged_record& staged, time_point now) {
+    return take_ingress_up_to(staged.arrival, now) && take(staged, served_by::memory, now) != take_status::wait_memory;
 }
 
 // To the shard that owns the partition, with its credit: what is accepted stays accepted.

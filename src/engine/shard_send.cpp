@@ -8,8 +8,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t turn_bytes_max = 256 * 1024;  // appended without a pause for the loop
-constexpr std::uint32_t turn_sends_max = 2048;      // about 100 µs
 constexpr duration want_again_after = std::chrono::seconds(10);
 
 std::int64_t milliseconds_of(duration span) {
@@ -77,19 +75,44 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
     } else if (!key.is_null()) {
         made.partition = partition_of_key(key.span(), count);
     } else {
-        made.partition = topic.sticky.current(topic.candidates(), randomness_);
+        made.partition = common_choice(topic);
+        if (made.partition >= count) {  // another shard knows of more partitions already
+            made.status = send_status::wait_topic;
+            return made;
+        }
     }
     const std::uint32_t owner = topic.entry->owner_of(made.partition, core_.shard_count());
     if (owner != index_) made.status = send_status::elsewhere;
     return made;
 }
 
+// Drawn by whoever comes first; the home of metadata replaces one that lost its leader.
+std::int32_t shard::common_choice(shard_topic& topic) {
+    std::atomic<std::int32_t>& common = topic.entry->common_choice;
+    std::int32_t chosen = common.load(std::memory_order_relaxed);
+    if (chosen != any_partition) return chosen;
+    const auto candidates = topic.candidates();
+    const std::int32_t drawn = candidates[randomness_.below(candidates.size())];
+    return common.compare_exchange_strong(chosen, drawn, std::memory_order_relaxed) ? drawn : chosen;
+}
+
+// The owner of the common choice counts what is appended to it, and moves it on at the end of a batch.
+void shard::note_common_choice(shard_topic& topic, std::int32_t partition, const shard_accumulator::appended& done) {
+    std::int32_t chosen = partition;
+    if (topic.entry->common_choice.load(std::memory_order_relaxed) != chosen) return;
+    if (!topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_)) return;
+    const auto candidates = topic.candidates();
+    const std::int32_t drawn = candidates[randomness_.below(candidates.size())];
+    topic.entry->common_choice.compare_exchange_strong(chosen, drawn, std::memory_order_relaxed);
+}
+
 shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition, const record_parts& parts,
                                                  std::size_t content_size) {
     partition_queue& to = queue(topic, partition);
-    const shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
-    if (done.result != nullptr) [[likely]] return done;
-    return append_to_new(topic, to, parts, content_size);
+    shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
+    if (done.result == nullptr) [[unlikely]] done = append_to_new(topic, to, parts, content_size);
+    if (!topic.is_sticky_local && done.result != nullptr) [[unlikely]] note_common_choice(topic, partition, done);
+    return done;
 }
 
 shard_accumulator::appended shard::append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
@@ -130,13 +153,14 @@ send_status shard::refuse_send(refusal& why, error_code error, shared_text text)
     return send_status::refused;
 }
 
-send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why) {
+send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why, std::uint64_t behind) {
     if (phase_ != phase::running || !core_.is_open()) [[unlikely]] {
         return refuse_send(why, errc::closed, shared_text("the producer is closed"));
     }
     if (!core_.is_valid(wanted)) [[unlikely]] {
         return refuse_send(why, errc::invalid_record, shared_text(core_.why_invalid(wanted)));
     }
+    if (turn == served_by::nobody && has_arrivals()) [[unlikely]] catch_up();
     topic_entry* const handle = wanted.topic.entry();
     shard_topic* const known = handle != nullptr ? handle->at_shard[index_] : nullptr;
     shard_topic& to = known != nullptr ? *known : topic(wanted.topic);
@@ -160,8 +184,12 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
     if (content_size > content_size_max_) [[unlikely]] {
         return refuse_send(why, errc::record_too_large, size_text(to.name(), content_size));
     }
-    if (turn != served_by::memory && pool_.has_waiters()) [[unlikely]] return send_status::wait_memory;
-    if (turn == served_by::nobody && is_turn_spent()) [[unlikely]] return send_status::wait_turn;
+    if (turn == served_by::memory) [[unlikely]] {
+        if (!take_ingress_up_to(behind, loop_.now())) return send_status::wait_memory;
+    } else {
+        if (pool_.has_waiters()) [[unlikely]] return send_status::wait_memory;
+        if (turn == served_by::nobody ? is_turn_spent() : has_ingress_up_to(behind)) [[unlikely]] return send_status::wait_turn;
+    }
 
     parts.timestamp = wanted.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : wanted.timestamp;
     std::int32_t partition = placed.partition;
@@ -216,7 +244,7 @@ shared_text shard::size_text(std::string_view topic, std::size_t content_size) c
 // ---- waiting on this loop
 
 local_send::local_send(shard& at, send_operation& sent, completion& done, send_status why)
-    : shard_(at), sent_(sent), done_(done), started_(at.loop_.now()) {
+    : shard_(at), sent_(sent), done_(done), started_(at.loop_.now()), behind_(at.arrived_) {
     const time_point give_up_at = after(started_, shard_.core_.config().max_block);
     shard_.loop_.set_timer(deadline_, std::min(give_up_at, sent.deadline_));
     wait_for(why);
@@ -251,7 +279,7 @@ void local_send::finish() noexcept {
 
 bool local_send::serve(served_by turn) {
     using enum send_status;
-    const send_status status = sent_.try_accept(shard_, turn);
+    const send_status status = sent_.try_accept(shard_, turn, behind_);
     if (status == accepted || status == refused) {
         finish();
         return true;

@@ -40,7 +40,8 @@ public:
     sticky_choice sticky;
     partition_queue* sticky_queue = nullptr;  // of the current choice
     // Partitions that a record without a key may go to, from this shard: its own, as long as every shard owns about as
-    // many (`is_sticky_local`), else all of them.
+    // many (`is_sticky_local`), else all of them, by the common choice of all shards (`sticky` counts for it where it is
+    // owned).
     bool is_sticky_local = true;
     std::vector<std::int32_t> reachable;  // those with a leader
     std::vector<std::int32_t> all;

@@ -20,6 +20,7 @@
 #include "engine/remote_event.hpp"
 #include "engine/shard_topic.hpp"
 #include "loop/timer_heap.hpp"
+#include "memory/buffer_pool.hpp"
 #include "memory/travelling_blocks.hpp"
 #include "record/record_format.hpp"
 #include "sluice/record.hpp"
@@ -35,6 +36,7 @@ struct unappended_tag;
 
 class staged_record final : public mpsc_node,
                             public topic_waiter,
+                            public memory_waiter,
                             public list_hook<ingress_tag>,
                             public list_hook<unappended_tag>,
                             public completion {
@@ -83,6 +85,7 @@ public:
     std::size_t content_size() const noexcept { return content_size_; }
 
     void serve_topic(time_point now) override;
+    bool serve_memory(time_point now) override;
 
     // ---- written before the push, and never again
     const shared_text topic_name;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/snapshot.hpp"
+#include "sluice/record.hpp"
 #include "sluice/topic.hpp"
 
 namespace sluice {
@@ -35,6 +36,10 @@ public:
     // so that what a thread sent through the home shard is never overtaken by what it sends directly.
     std::atomic<std::int32_t> published_partition_count{0};  // written by the home shard, after it has forwarded
     std::atomic<std::int32_t> routed_count{0};               // records under way through the home shard
+
+    // Where records without a key go, from all threads and shards alike, when the partitions cannot be shared out evenly;
+    // else any_partition: each shard chooses among its own. Moved on by the shard that owns it.
+    std::atomic<std::int32_t> common_choice{any_partition};
 
     std::uint32_t owner_of(std::int32_t partition, std::size_t shard_count) const noexcept {
         return static_cast<std::uint32_t>((hash + static_cast<std::uint32_t>(partition)) % shard_count);

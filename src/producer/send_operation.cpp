@@ -48,12 +48,18 @@ bool send_operation::poll() {
         case state::waiting_there: return finish_staged();
         case state::idle: break;
     }
-    if (!is_detached_ && !is_placed_) {
+    if (!is_placed_) {
         if (shard* at = core_->here()) {
             const send_status status = try_accept(*at, served_by::nobody);
-            if (state_ == state::done) [[likely]] return true;
-            wait_status_ = status;
-            if (status != send_status::elsewhere) return false;
+            if (state_ == state::done) [[likely]] {
+                if (is_detached_) accepted_.detach_from_loop();
+                return true;
+            }
+            if (status != send_status::elsewhere) {
+                if (is_detached_) core_->stage_here(*this, *at, status);
+                wait_status_ = status;
+                return false;
+            }
             is_placed_ = true;
         }
     }
@@ -61,9 +67,9 @@ bool send_operation::poll() {
     return state_ == state::done;
 }
 
-send_status send_operation::try_accept(shard& at, served_by turn) {
+send_status send_operation::try_accept(shard& at, served_by turn, std::uint64_t behind) {
     shard::refusal why;
-    const send_status status = at.try_accept(record_, turn, accepted_, why);
+    const send_status status = at.try_accept(record_, turn, accepted_, why, behind);
     if (status == send_status::accepted) {
         state_ = state::done;
     } else if (status == send_status::refused) {

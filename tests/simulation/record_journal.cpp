@@ -179,42 +179,34 @@ void record_journal::check_content(const sent_record& sent, const testing::log_r
     }
 }
 
-// Of the same place: who was accepted before another one began is before it in the log; and calls of coroutines of one
-// loop are accepted in the order in which they were made. Between kinds of callers of one place nothing is promised: who is
-// called back elsewhere (or is on no loop) sends through the ingress. There an open partition may cost one hop more, from
-// the shard that chooses to the owner.
+// Who was accepted before another one began is before it in the log, wherever the two were sent from; and the calls that
+// are made on one loop are accepted in the order in which they were made.
 void record_journal::check_order(const std::vector<const sent_record*>& log, const std::string& topic,
                                  std::int32_t partition, std::int32_t partition_count) {
-    struct behind {
-        const sent_record* accepted = nullptr;  // the one accepted first
-        const sent_record* confined = nullptr;  // the one begun first
-    };
     const auto planned = std::ranges::find(plan_.topics, topic, &topic_plan::name);
     const testing::topic_config& config = planned->exists ? planned->config : plan_.cluster.auto_created;
     const bool is_balanced = static_cast<std::size_t>(partition_count) % plan_.loop_count == 0;
     const bool has_grown = partition_count > config.partition_count;
-    std::map<std::tuple<int, bool, bool>, behind> places;
+    const sent_record* accepted = nullptr;           // of those behind, the one accepted first
+    std::map<int, const sent_record*> begun_by_loop;  // and the one begun first
     for (std::size_t i = log.size(); i-- > 0;) {
         const sent_record& here = *log[i];
-        const bool is_open = here.partition == any_partition && !here.key;
-        behind& later = places[{here.place, here.is_confined, !here.is_confined && is_open}];
-        if (later.accepted != nullptr && later.accepted->accepted < here.begun) {
+        if (accepted != nullptr && accepted->accepted < here.begun) {
             complain_(fmt::format("{} was accepted before {} began, and is behind it in {}-{}: at {}, and {}",
-                                  later.accepted->text(), here.text(), topic, partition,
-                                  where(*later.accepted), where(here)));
+                                  accepted->text(), here.text(), topic, partition, where(*accepted), where(here)));
         }
+        if (accepted == nullptr || here.accepted < accepted->accepted) accepted = &here;
         // Where a record waits depends on its partition: of a key it changes when partitions are added, and an open one
         // is chosen at last, maybe for another shard, unless every shard owns as many.
         const bool is_fixed =
             here.partition != any_partition || (!has_grown && (here.key.has_value() || is_balanced));
-        if (here.is_confined && is_fixed && later.confined != nullptr && later.confined->begun < here.begun) {
-            complain_(fmt::format(
-                "{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
-                later.confined->text(), here.text(), topic, partition, where(*later.confined), where(here)));
+        if (here.place == no_loop || !is_fixed) continue;
+        const sent_record*& begun = begun_by_loop[here.place];
+        if (begun != nullptr && begun->begun < here.begun) {
+            complain_(fmt::format("{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
+                                  begun->text(), here.text(), topic, partition, where(*begun), where(here)));
         }
-        if (later.accepted == nullptr || here.accepted < later.accepted->accepted) later.accepted = &here;
-        if (here.is_confined && is_fixed && (later.confined == nullptr || here.begun < later.confined->begun))
-            later.confined = &here;
+        if (begun == nullptr || here.begun < begun->begun) begun = &here;
     }
 }
 

@@ -23,6 +23,7 @@
 namespace sluice::simulation {
 
 inline constexpr std::uint64_t not_yet = std::numeric_limits<std::uint64_t>::max();
+inline constexpr int no_loop = -1;  // the place that is none
 
 struct sent_record {
     std::uint64_t id = 0;
@@ -36,8 +37,8 @@ struct sent_record {
     std::vector<header> header_views;
 
     // ---- who sent it
-    int place = 0;             // loop, or the thread that is none
-    bool is_confined = false;  // from a coroutine of that loop: in the order of the calls
+    int place = 0;             // loop, or no_loop
+    bool is_confined = false;  // called back on that loop, too
     bool is_deliver = false;   // both phases in one
     std::uint64_t begun = not_yet;
     time_point begun_at{};

@@ -29,7 +29,7 @@ using testing::of_any_length;
 using testing::of_any_size;
 using testing::up_to;
 
-constexpr int elsewhere = -1;         // the place that is no loop
+constexpr int elsewhere = no_loop;
 constexpr duration patience = 20min;  // for anything, after which it counts as hanging
 constexpr duration slack = 3s;        // as in the journal
 constexpr std::size_t violations_max = 20;
