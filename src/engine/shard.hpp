@@ -273,14 +273,14 @@ private:
     std::uint32_t turn_sends_ = 0;
     list_of<topic_waiter, topic_waiter> yielded_;  // go on in the next turn
 
-    // Ingress.
-    mpsc_queue<staged_record> pushed_;
-    list_of<staged_record, ingress_tag> ingress_;        // taken over, in order; the head may wait for memory
+    // Ingress. What other threads write is on cache lines of its own.
+    alignas(64) mpsc_queue<staged_record> pushed_;
+    alignas(64) std::atomic<std::int64_t> credit_{0};
+    alignas(64) list_of<staged_record, ingress_tag> ingress_;        // taken over, in order; the head may wait for memory
     list_of<staged_record, unappended_tag> unappended_;  // accepted, and in no batch yet, by arrival
     std::uint64_t arrived_ = 0;
     ingress_waiter ingress_waiter_{*this};
     bool is_taking_ingress_ = false;
-    alignas(64) std::atomic<std::int64_t> credit_{0};
     std::int64_t returned_credit_ = 0;  // not in `credit_` yet
     std::uint32_t credit_chunks_ = 0;   // of the pool, lent to the ingress
 
