@@ -47,11 +47,12 @@ public:
 
     // ---- records in
     struct appended {
-        result_block* result = nullptr;  // nullptr: nothing was appended, for lack of room or memory
-        std::uint32_t index = 0;         // of the record in its batch
-        std::uint32_t grown_bytes = 0;   // by how much the batch's estimated size grew (PRT-9)
-        bool is_batch_full = false;      // its batch takes no more: the moment for another sticky partition (PRT-11)
+        result_block* result = nullptr;       // nullptr: nothing was appended, for lack of room or memory
+        std::uint32_t index = 0;              // of the record in its batch
+        std::uint32_t grown_bytes : 31 = 0;   // by how much the batch's estimated size grew (PRT-9)
+        bool is_batch_full : 1 = false;       // its batch takes no more: the moment for another sticky partition (PRT-11)
     };
+    static_assert(sizeof(appended) <= 16);  // comes back in registers
     // Appends to the open batch, if there is one and it has room.
     appended append_to_open(partition_queue& queue, const record_parts& parts, std::size_t content_size) {
         batch* open = queue.open_batch();
@@ -139,7 +140,7 @@ private:
         done.result = &open.result;
         done.result->add_reference();
         done.index = open.records.record_count() - 1;
-        done.grown_bytes = grown;
+        done.grown_bytes = grown & 0x7fff'ffff;
         if (grown > open.record_size_max) open.record_size_max = grown;
         if (open.records.is_full()) [[unlikely]] {
             close(open);

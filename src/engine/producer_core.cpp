@@ -247,10 +247,10 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
 }
 
 result<delivery> producer_core::try_send_at(shard& at, const record& sent) {
-    delivery accepted;
+    result<delivery> given;  // written in place
     shard::refusal why;
-    switch (at.try_accept(sent, served_by::nobody, accepted, why)) {
-        case send_status::accepted: return accepted;
+    switch (at.try_accept(sent, served_by::nobody, *given.operator->(), why)) {
+        case send_status::accepted: return given;
         case send_status::refused: return why.error;
         case send_status::elsewhere: {
             record placed = sent;
