@@ -247,18 +247,20 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
 }
 
 result<delivery> producer_core::try_send_at(shard& at, const record& sent) {
-    result<delivery> given;  // written in place
+    result<delivery> given;  // returned by this name alone: an accepted record's is written in place
     shard::refusal why;
     switch (at.try_accept(sent, served_by::nobody, *given.operator->(), why)) {
-        case send_status::accepted: return given;
-        case send_status::refused: return why.error;
+        case send_status::accepted: break;
+        case send_status::refused: given = result<delivery>(why.error); break;
         case send_status::elsewhere: {
             record placed = sent;
             placed.partition = why.partition;
-            return try_stage(placed, true);
+            given = try_stage(placed, true);
+            break;
         }
-        default: return errc::would_block;
+        default: given = result<delivery>(errc::would_block);
     }
+    return given;
 }
 
 // Runs `act` on every shard, with a function to call there when it is done; then `done`, on the last of them.
