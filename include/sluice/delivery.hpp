@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sluice/awaitable.hpp"
+#include "sluice/detail/copy_apart.hpp"
 #include "sluice/record_metadata.hpp"
 
 namespace sluice {
@@ -31,8 +32,8 @@ class delivery : public detail::basic_operation<delivery, record_metadata> {
 public:
     delivery() noexcept = default;  // empty: awaiting it is an error (errc::invalid_record)
     delivery(delivery&& other) noexcept
-        : holder_(other.holder_), timestamp_(other.timestamp_), index_(other.index_), key_size_(other.key_size_),
-          value_size_(other.value_size_), kind_(std::exchange(other.kind_, kind::empty)),
+        : holder_(other.holder_), timestamp_(other.timestamp_), index_(detail::copy_apart(other.index_)),
+          key_size_(detail::copy_apart(other.key_size_)), value_size_(detail::copy_apart(other.value_size_)), kind_(std::exchange(other.kind_, kind::empty)),
           is_cancelled_(other.is_cancelled_) {}
     delivery& operator=(delivery&& other) noexcept {
         if (this != &other) {

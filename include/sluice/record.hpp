@@ -1,6 +1,7 @@
 // What is sent: where to, a key, a value, headers, a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "sluice/bytes.hpp"
+#include "sluice/detail/copy_apart.hpp"
 #include "sluice/header.hpp"
 #include "sluice/topic.hpp"
 
@@ -37,6 +39,12 @@ struct record {
     std::int64_t timestamp = time_of_send;     // milliseconds since 1970, UTC
     std::span<const header> headers;           // in order; names may repeat
 };
+
+namespace detail {
+
+inline record copy_apart(const record& from) noexcept { return copy_by_words(from, offsetof(record, partition)); }
+
+}  // namespace detail
 
 // A record that holds its bytes. Converts to a record that views it.
 class owning_record {

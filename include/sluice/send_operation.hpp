@@ -35,9 +35,9 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     send_operation(producer_core* core, const record& sent, time_point deadline) noexcept
-        : core_(core), record_(sent), deadline_(deadline) {}
+        : core_(core), record_(detail::copy_apart(sent)), deadline_(deadline) {}
     send_operation(send_operation&& other) noexcept
-        : core_(other.core_), record_(other.record_), deadline_(other.deadline_), is_detached_(other.is_detached_) {
+        : core_(other.core_), record_(detail::copy_apart(other.record_)), deadline_(other.deadline_), is_detached_(other.is_detached_) {
         if (other.state_ != state::idle || other.owned_ != nullptr) [[unlikely]] take_over(other);
     }
     send_operation& operator=(send_operation&& other) noexcept;

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "sluice/bytes.hpp"
+#include "sluice/detail/copy_apart.hpp"
 #include "sluice/header.hpp"
 #include "sluice/record.hpp"
 #include "wire/varint.hpp"
@@ -27,7 +28,10 @@ struct record_parts {
 };
 
 // Of what a caller sends; the timestamp is not decided yet.
-inline record_parts parts_of(const record& sent) noexcept { return {0, sent.key, sent.value, sent.headers}; }
+inline record_parts parts_of(const record& sent) noexcept {
+    using sluice::detail::copy_by_words;
+    return {0, copy_by_words(sent.key), copy_by_words(sent.value), copy_by_words(sent.headers)};
+}
 
 // Attributes and the five varints in front of key, value and headers, each at its longest (RecordBatch overhead).
 inline constexpr std::size_t record_overhead_max = 21;
