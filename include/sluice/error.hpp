@@ -124,8 +124,9 @@ inline error_condition make_error_condition(condition code) noexcept {
     return {static_cast<int>(code), condition_category()};
 }
 
-// Thrown by `co_await` of an operation that failed: the code, and a text that names the culprit (topic, partition,
-// broker, configuration key). `what()` is that text.
+// Thrown by `co_await` on a loop, and by wait(), where an operation failed: the code, and a text that names the culprit
+// (topic, partition, broker, configuration key). `what()` is that text. Completion tokens that throw, and coroutines on executors that are
+// no loop, throw boost::system::system_error, its base, with the code alone.
 class error : public boost::system::system_error {
 public:
     error(error_code code, std::string text);

@@ -69,7 +69,9 @@ struct producer_config {
 
     // ---- not Kafka's
     log_sink log = stderr_log();
-    // On the shard's loop; must not block or throw. Unset: one warning in the log for each batch.
+    // Of records that failed after their delivery was dropped; on the shard's loop; must not block or throw. Unset: one warning
+    // in the log for each batch. (Not heard of: what failed in a part of a batch that was too large and was cut, where other
+    // deliveries of that batch were kept.)
     std::function<void(const delivery_failure&)> on_delivery_error;
     std::uint64_t seed = 0;  // for jitter and sticky choice; 0: from the system
     std::vector<std::string> unknown_keys;  // given to set(), and not Kafka's: producer::create() warns about each

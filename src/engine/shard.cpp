@@ -250,6 +250,7 @@ connection& shard::connection_to(std::int32_t node_id, const host_port& address)
 void shard::on_ready(connection& ready, time_point) {
     log_.debug("connected to {} (node {})", ready.address().text(), ready.node_id());
     last_logged_.erase(ready.node_id());
+    core_.set_connection_trouble({});  // whatever is missing now, it is not for want of a connection
     if (ready.node_id() >= 0) sender_.on_broker_usable(ready.node_id());
 }
 

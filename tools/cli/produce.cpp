@@ -33,11 +33,12 @@ usage: sluice produce --bootstrap HOST:PORT[,..] --topic TOPIC [options] [FILE|-
   --key-separator TEXT   split each line at the first TEXT: key before, value after; a line without it has no key
   -X KEY=VALUE           a key of Kafka's producer configuration, such as -X linger.ms=20 (repeatable)
   --drain-timeout SEC    after SIGINT or SIGTERM, how long to wait for what is sent already (10)
-  --quiet                no progress, no summary; failed records are still told
+  --quiet                no progress, no summary on stderr; failed records are still told
   --help
   FILE                   what to read; - or nothing: standard input
 
-Each record that fails is told on stderr with its line number and the reason. The exit status is 0 only if every record
+Each record that fails is told on stderr with its line number and the reason. At the end one line of JSON goes to stdout:
+records, acknowledged, failed, unknown, bytes, seconds, records_s. The exit status is 0 only if every record
 was acknowledged; 1 if one was not, or the input could not be read; 2 for a command line that makes no sense, or a FILE
 that is not there; 128 + the signal's number if one ended the input.
 )";
@@ -134,15 +135,20 @@ public:
     bool is_settled() const noexcept { return pending_.empty(); }
     bool is_all_acknowledged() const noexcept { return failed_ == 0 && unknown_ == 0 && pending_.empty(); }
 
+    // For people on stderr, for programs on stdout.
     void summary() {
-        if (is_quiet_) return;
-        if (shows_progress_) fmt::print(stderr, "\r{:80}\r", "");
         const double seconds = std::chrono::duration<double>(clock::now() - started_).count();
         const std::size_t count = acknowledged_ + failed_ + unknown_;
-        fmt::print(stderr,
-                   "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n",
-                   count, acknowledged_, failed_, unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
-                   static_cast<double>(size_bytes_) / 1e6, seconds, static_cast<double>(count) / seconds);
+        const double rate = static_cast<double>(count) / seconds;
+        if (!is_quiet_) {
+            if (shows_progress_) fmt::print(stderr, "\r{:80}\r", "");
+            fmt::print(stderr, "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n", count,
+                       acknowledged_, failed_, unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
+                       static_cast<double>(size_bytes_) / 1e6, seconds, rate);
+        }
+        fmt::print(R"({{"records":{},"acknowledged":{},"failed":{},"unknown":{},"bytes":{},"seconds":{:.3f},"records_s":{:.0f}}})"
+                   "\n",
+                   count, acknowledged_, failed_, unknown_, size_bytes_, seconds, rate);
     }
 
 private:

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -70,12 +71,19 @@ TEST_F(Produce, MakesNothingOfNothing) {
     EXPECT_TRUE(has(done.error_text, "0 records: 0 acknowledged, 0 failed")) << done.error_text;
 }
 
-TEST_F(Produce, SumsUpOnStandardErrorAndLeavesStandardOutputAlone) {
+TEST_F(Produce, SumsUpOnStandardErrorForPeople) {
     const program_result done = run_program(with(), "a\nb\n");
 
-    EXPECT_EQ(done.output, "");
     EXPECT_TRUE(done.error_text.starts_with("2 records: 2 acknowledged, 0 failed")) << done.error_text;
     EXPECT_EQ(std::ranges::count(done.error_text, '\n'), 1) << done.error_text;
+}
+
+TEST_F(Produce, SumsUpOnStandardOutputForPrograms) {
+    const program_result done = run_program(with({"--quiet", "-X", "max.request.size=100"}), "first\n" + std::string(200, 'x') + "\nlast\n");
+
+    EXPECT_TRUE(done.output.starts_with(R"({"records":3,"acknowledged":2,"failed":1,"unknown":0,"bytes":9,"seconds":)")) << done.output;
+    EXPECT_EQ(std::ranges::count(done.output, '\n'), 1);
+    EXPECT_FALSE(has(done.error_text, "records:")) << done.error_text;
 }
 
 TEST_F(Produce, SaysNothingWhenItIsToBeQuiet) {
