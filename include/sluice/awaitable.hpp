@@ -21,11 +21,12 @@ namespace boost::asio::detail {
 template <class Signature, sluice::detail::operation Operation, class Executor>
 class awaitable_async_op<Signature, Operation, Executor> {
     using frame_type = awaitable_frame_base<Executor>;
-    using thread_type = awaitable_async_op_handler<void(), Executor>;       // resumes, carries no result
+    using thread_type = awaitable_async_op_handler<void(), Executor>;      // resumes, carries no result
     using handler_type = awaitable_async_op_handler<Signature, Executor>;  // Asio's own way
 
 public:
-    awaitable_async_op(Operation&& awaited, frame_type* frame) : operation_(std::move(awaited)), frame_(frame) {}
+    awaitable_async_op(Operation&& awaited, frame_type* frame)
+        : operation_(std::move(awaited)), frame_(frame) {}
 
     bool await_ready() { return operation_.poll(); }
 

@@ -21,9 +21,9 @@ namespace sluice {
 // Lifetime: a view. It keeps nothing alive.
 class bytes_view {
 public:
-    constexpr bytes_view() noexcept = default;                                  // null
-    constexpr bytes_view(std::nullopt_t) noexcept {}                            // null
-    constexpr bytes_view(std::nullptr_t) noexcept {}                            // null
+    constexpr bytes_view() noexcept = default;        // null
+    constexpr bytes_view(std::nullopt_t) noexcept {}  // null
+    constexpr bytes_view(std::nullptr_t) noexcept {}  // null
     constexpr bytes_view(std::span<const std::byte> bytes) noexcept
         : data_(bytes.data()), size_(static_cast<std::ptrdiff_t>(bytes.size())) {}
     bytes_view(std::string_view text) noexcept
@@ -31,7 +31,8 @@ public:
           size_(static_cast<std::ptrdiff_t>(text.size())) {}
     bytes_view(const char* text) noexcept : bytes_view(std::string_view(text)) {}
     bytes_view(const std::string& text) noexcept : bytes_view(std::string_view(text)) {}
-    bytes_view(const std::vector<std::byte>& bytes) noexcept : bytes_view(std::span<const std::byte>(bytes)) {}
+    bytes_view(const std::vector<std::byte>& bytes) noexcept
+        : bytes_view(std::span<const std::byte>(bytes)) {}
 
     constexpr bool is_null() const noexcept { return size_ < 0; }
     constexpr const std::byte* data() const noexcept { return data_; }

@@ -17,7 +17,9 @@ class deliver_operation : public detail::basic_operation<deliver_operation, reco
 public:
     explicit deliver_operation(send_operation sending) noexcept : sending_(std::move(sending)) {}
     deliver_operation(deliver_operation&& other) noexcept
-        : sending_(std::move(other.sending_)), delivery_(std::move(other.delivery_)), is_accepted_(other.is_accepted_) {}
+        : sending_(std::move(other.sending_)),
+          delivery_(std::move(other.delivery_)),
+          is_accepted_(other.is_accepted_) {}
     deliver_operation& operator=(deliver_operation&& other) noexcept {
         sending_ = std::move(other.sending_);
         delivery_ = std::move(other.delivery_);

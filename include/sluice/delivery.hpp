@@ -32,8 +32,12 @@ class delivery : public detail::basic_operation<delivery, record_metadata> {
 public:
     delivery() noexcept = default;  // empty: awaiting it is an error (errc::invalid_record)
     delivery(delivery&& other) noexcept
-        : holder_(other.holder_), timestamp_(other.timestamp_), index_(detail::copy_apart(other.index_)),
-          key_size_(detail::copy_apart(other.key_size_)), value_size_(detail::copy_apart(other.value_size_)), kind_(std::exchange(other.kind_, kind::empty)),
+        : holder_(other.holder_),
+          timestamp_(other.timestamp_),
+          index_(detail::copy_apart(other.index_)),
+          key_size_(detail::copy_apart(other.key_size_)),
+          value_size_(detail::copy_apart(other.value_size_)),
+          kind_(std::exchange(other.kind_, kind::empty)),
           is_cancelled_(other.is_cancelled_) {}
     delivery& operator=(delivery&& other) noexcept {
         if (this != &other) {
@@ -75,10 +79,15 @@ private:
     // Takes over one reference of the block.
     delivery(result_block& block, std::uint32_t index, std::int64_t timestamp, std::int32_t key_size,
              std::int32_t value_size) noexcept
-        : holder_(&block), timestamp_(timestamp), index_(index), key_size_(key_size), value_size_(value_size),
+        : holder_(&block),
+          timestamp_(timestamp),
+          index_(index),
+          key_size_(key_size),
+          value_size_(value_size),
           kind_(kind::core) {}
     // Takes over the caller's reference.
-    explicit delivery(staged_record& staged) noexcept : holder_(&staged), signal_(nullptr), kind_(kind::shared) {}
+    explicit delivery(staged_record& staged) noexcept
+        : holder_(&staged), signal_(nullptr), kind_(kind::shared) {}
 
     void reset() noexcept;
     result_block& block() noexcept;

@@ -28,24 +28,24 @@ using result = boost::system::result<T>;
 
 // Errors that the client itself finds.
 enum class errc {
-    would_block = 1,       // try_send: the call would have to wait
-    closed,                // the producer is closing or closed
-    record_too_large,      // larger than max.request.size, or than this shard's part of buffer.memory (SND-11)
-    invalid_record,        // no topic, a negative partition or a negative timestamp (SND-28)
-    invalid_config,        // a configuration value is out of range, or two contradict each other
-    bootstrap_failed,      // nothing of bootstrap.servers could be resolved
-    metadata_timeout,      // the topic or the partition did not show up within max.block.ms (MDW-6)
-    memory_timeout,        // no buffer memory within max.block.ms (Kafka's BufferExhaustedException, BUF-9)
-    call_timeout,          // the deadline of this call passed
-    delivery_timeout,      // not acknowledged within delivery.timeout.ms (ACC-23)
-    request_timeout,       // a broker did not answer within request.timeout.ms (NET-13)
-    connect_timeout,       // a connection was not set up in time (NET-6)
-    disconnected,          // the connection was lost with a request in flight (NET-14)
-    protocol_error,        // a broker sent bytes that are not Kafka's protocol
-    frame_too_large,       // a broker announced a frame larger than we accept
-    unsupported_version,   // the broker has no version of this request that we speak (VER-5)
-    not_implemented,       // asked for something that Kafka's producer has and this one not yet
-    batch_discarded        // an earlier fatal error of the producer fails everything after it (IDM-18)
+    would_block = 1,      // try_send: the call would have to wait
+    closed,               // the producer is closing or closed
+    record_too_large,     // larger than max.request.size, or than this shard's part of buffer.memory (SND-11)
+    invalid_record,       // no topic, a negative partition or a negative timestamp (SND-28)
+    invalid_config,       // a configuration value is out of range, or two contradict each other
+    bootstrap_failed,     // nothing of bootstrap.servers could be resolved
+    metadata_timeout,     // the topic or the partition did not show up within max.block.ms (MDW-6)
+    memory_timeout,       // no buffer memory within max.block.ms (Kafka's BufferExhaustedException, BUF-9)
+    call_timeout,         // the deadline of this call passed
+    delivery_timeout,     // not acknowledged within delivery.timeout.ms (ACC-23)
+    request_timeout,      // a broker did not answer within request.timeout.ms (NET-13)
+    connect_timeout,      // a connection was not set up in time (NET-6)
+    disconnected,         // the connection was lost with a request in flight (NET-14)
+    protocol_error,       // a broker sent bytes that are not Kafka's protocol
+    frame_too_large,      // a broker announced a frame larger than we accept
+    unsupported_version,  // the broker has no version of this request that we speak (VER-5)
+    not_implemented,      // asked for something that Kafka's producer has and this one not yet
+    batch_discarded       // an earlier fatal error of the producer fails everything after it (IDM-18)
 };
 
 // What a broker answered. Kafka's numbers; names in lower case.
@@ -107,16 +107,18 @@ enum class broker_errc : int {
 // What the caller does next.
 enum class condition {
     rejected = 1,  // this record or call only; sending it again unchanged fails again
-    retriable,     // may succeed when sent again (look at record_metadata::outcome first: it may be stored already)
-    abortable,     // the transaction must be aborted; the producer lives on
-    fatal          // the producer is of no use any more: close it
+    retriable,  // may succeed when sent again (look at record_metadata::outcome first: it may be stored already)
+    abortable,  // the transaction must be aborted; the producer lives on
+    fatal       // the producer is of no use any more: close it
 };
 
 const error_category& client_category() noexcept;
 const error_category& broker_category() noexcept;
 const error_category& condition_category() noexcept;
 
-inline error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), client_category()}; }
+inline error_code make_error_code(errc code) noexcept {
+    return {static_cast<int>(code), client_category()};
+}
 inline error_code make_error_code(broker_errc code) noexcept {
     return {static_cast<int>(code), broker_category()};
 }

@@ -18,9 +18,9 @@
 namespace sluice {
 
 enum class acks : std::int16_t {
-    all = -1,    // every in-sync replica has it
-    none = 0,    // handed to the network; no answer, no offset
-    leader = 1   // the leader has it
+    all = -1,   // every in-sync replica has it
+    none = 0,   // handed to the network; no answer, no offset
+    leader = 1  // the leader has it
 };
 
 // Records of one batch that failed, and whose deliveries were dropped: nobody else will hear of them.
@@ -37,19 +37,20 @@ struct producer_config {
     using milliseconds = std::chrono::milliseconds;
 
     // ---- core
-    std::string bootstrap_servers;        // "host:port,host:port"; required
-    std::string client_id;                // empty: "producer-<n>"
+    std::string bootstrap_servers;  // "host:port,host:port"; required
+    std::string client_id;          // empty: "producer-<n>"
     sluice::acks acks = sluice::acks::all;
     std::optional<bool> enable_idempotence;  // unset: on, unless acks or retries rule it out
     std::int32_t retries = 2147483647;
-    std::optional<milliseconds> delivery_timeout;  // unset: 120000, or linger + request_timeout if that is longer
-    milliseconds max_block{60000};        // for send() and partitions_for(): metadata and memory together
+    std::optional<milliseconds>
+        delivery_timeout;           // unset: 120000, or linger + request_timeout if that is longer
+    milliseconds max_block{60000};  // for send() and partitions_for(): metadata and memory together
 
     // ---- batching and memory
-    std::int32_t batch_size = 16384;              // bytes
+    std::int32_t batch_size = 16384;  // bytes
     milliseconds linger{5};
-    std::int64_t buffer_memory = 33554432;        // bytes, over all shards
-    std::int32_t max_request_size = 1048576;      // bytes; also the largest record
+    std::int64_t buffer_memory = 33554432;    // bytes, over all shards
+    std::int32_t max_request_size = 1048576;  // bytes; also the largest record
 
     // ---- network
     std::int32_t max_in_flight_requests_per_connection = 5;
@@ -57,10 +58,11 @@ struct producer_config {
     milliseconds retry_backoff{100};
     milliseconds retry_backoff_max{1000};
     milliseconds reconnect_backoff{50};
-    std::optional<milliseconds> reconnect_backoff_max;  // unset: 1000, or reconnect_backoff if only that was set
+    std::optional<milliseconds>
+        reconnect_backoff_max;  // unset: 1000, or reconnect_backoff if only that was set
     milliseconds socket_connection_setup_timeout{10000};
     milliseconds socket_connection_setup_timeout_max{30000};
-    std::int32_t send_buffer = 131072;     // bytes, -1: the system's choice
+    std::int32_t send_buffer = 131072;  // bytes, -1: the system's choice
     std::int32_t receive_buffer = 32768;
 
     // ---- metadata
@@ -74,7 +76,8 @@ struct producer_config {
     // deliveries of that batch were kept.)
     std::function<void(const delivery_failure&)> on_delivery_error;
     std::uint64_t seed = 0;  // for jitter and sticky choice; 0: from the system
-    std::vector<std::string> unknown_keys;  // given to set(), and not Kafka's: producer::create() warns about each
+    std::vector<std::string>
+        unknown_keys;  // given to set(), and not Kafka's: producer::create() warns about each
 
     // What is wrong with a key or a value, in words that name key, value and what is allowed.
     struct problem {

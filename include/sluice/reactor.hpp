@@ -5,9 +5,9 @@ namespace sluice {
 
 enum class reactor_kind {
     automatic,  // io_uring where it is allowed and new enough (kernel 6.1), else epoll; the log says which and why
-    uring,      // io_uring(7), or an error
-    epoll,      // epoll(7)
-    simulated   // virtual time and network (sluice::testing)
+    uring,     // io_uring(7), or an error
+    epoll,     // epoll(7)
+    simulated  // virtual time and network (sluice::testing)
 };
 
 constexpr const char* to_string(reactor_kind kind) noexcept {

@@ -33,16 +33,18 @@ struct record {
         : topic(topic_), key(key_), value(value_) {}
 
     topic_ref topic;
-    bytes_view key;                            // null: no key
-    bytes_view value;                          // null: a tombstone
+    bytes_view key;    // null: no key
+    bytes_view value;  // null: a tombstone
     std::int32_t partition = any_partition;
-    std::int64_t timestamp = time_of_send;     // milliseconds since 1970, UTC
-    std::span<const header> headers;           // in order; names may repeat
+    std::int64_t timestamp = time_of_send;  // milliseconds since 1970, UTC
+    std::span<const header> headers;        // in order; names may repeat
 };
 
 namespace detail {
 
-inline record copy_apart(const record& from) noexcept { return copy_by_words(from, offsetof(record, partition)); }
+inline record copy_apart(const record& from) noexcept {
+    return copy_by_words(from, offsetof(record, partition));
+}
 
 }  // namespace detail
 

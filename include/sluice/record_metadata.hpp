@@ -27,9 +27,9 @@ constexpr const char* to_string(outcome what) noexcept {
 // Kafka's RecordMetadata, on success and on failure: an error names its record (SND-9, SND-20).
 struct record_metadata {
     shared_text topic;
-    std::int32_t partition = -1;              // -1: none was chosen yet
-    std::int64_t offset = -1;                 // -1: not known
-    std::int64_t timestamp = -1;              // ms; the broker's if the topic has LogAppendTime, else the record's
+    std::int32_t partition = -1;  // -1: none was chosen yet
+    std::int64_t offset = -1;     // -1: not known
+    std::int64_t timestamp = -1;  // ms; the broker's if the topic has LogAppendTime, else the record's
     std::int32_t serialized_key_size = -1;    // bytes; -1 for null
     std::int32_t serialized_value_size = -1;  // bytes; -1 for null
     sluice::outcome outcome = sluice::outcome::not_persisted;

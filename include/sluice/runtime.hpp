@@ -11,8 +11,8 @@
 namespace sluice {
 
 struct runtime_options {
-    std::size_t shards = 1;     // loops, each on a thread of its own
-    bool pin = false;           // loop i to CPU i of those that this process may use
+    std::size_t shards = 1;  // loops, each on a thread of its own
+    bool pin = false;        // loop i to CPU i of those that this process may use
     loop_options loop = {};  // an initialiser, so that {.shards = 2} is no warning
 };
 

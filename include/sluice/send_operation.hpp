@@ -37,12 +37,17 @@ public:
     send_operation(producer_core* core, const record& sent, time_point deadline) noexcept
         : core_(core), record_(detail::copy_apart(sent)), deadline_(deadline) {}
     send_operation(send_operation&& other) noexcept
-        : core_(other.core_), record_(detail::copy_apart(other.record_)), deadline_(other.deadline_), is_detached_(other.is_detached_) {
-        if (other.state_ != state::idle || other.owned_ != nullptr) [[unlikely]] take_over(other);
+        : core_(other.core_),
+          record_(detail::copy_apart(other.record_)),
+          deadline_(other.deadline_),
+          is_detached_(other.is_detached_) {
+        if (other.state_ != state::idle || other.owned_ != nullptr) [[unlikely]]
+            take_over(other);
     }
     send_operation& operator=(send_operation&& other) noexcept;
     ~send_operation() {
-        if (staged_ != nullptr || has_local_) [[unlikely]] withdraw();
+        if (staged_ != nullptr || has_local_) [[unlikely]]
+            withdraw();
     }
 
     bool poll();
@@ -92,14 +97,15 @@ private:
     send_status wait_status_{};  // between poll() and start()
     bool has_local_ = false;
     bool is_detached_ = false;
-    bool is_placed_ = false;    // the partition is chosen; another shard owns it
+    bool is_placed_ = false;  // the partition is chosen; another shard owns it
     error_code error_;
     shared_text message_;
     delivery accepted_;
     std::unique_ptr<owning_record> owned_;
     staged_record* staged_ = nullptr;  // while it waits at another thread's shard
     remote_signal* signal_ = nullptr;
-    alignas(std::max_align_t) std::byte local_[local_size];  // a local_send, while it waits at this thread's shard
+    alignas(std::max_align_t)
+        std::byte local_[local_size];  // a local_send, while it waits at this thread's shard
 };
 
 }  // namespace sluice

@@ -34,7 +34,9 @@ public:
     bool empty() const noexcept { return view().empty(); }
 
     friend bool operator==(const shared_text& a, std::string_view b) noexcept { return a.view() == b; }
-    friend bool operator==(const shared_text& a, const shared_text& b) noexcept { return a.view() == b.view(); }
+    friend bool operator==(const shared_text& a, const shared_text& b) noexcept {
+        return a.view() == b.view();
+    }
     friend std::ostream& operator<<(std::ostream& out, const shared_text& text);
 
 private:

@@ -39,7 +39,8 @@ producer_config config_of() {
 
 struct bench {
     explicit bench(std::int32_t partitions)
-        : on(std::make_unique<event_loop>(std::make_unique<instant_reactor>("bench", partitions), logger())) {}
+        : on(std::make_unique<event_loop>(std::make_unique<instant_reactor>("bench", partitions), logger())) {
+    }
 
     template <class Body>
     void run(Body body) {
@@ -105,16 +106,17 @@ void co_await_send_own_core(benchmark::State& state) {
 BENCHMARK(co_await_send_own_core)->Arg(12)->UseManualTime();
 
 void try_send_own_core_with_key(benchmark::State& state) {
-    own_core(state, 12, [](producer& to, const topic& handle, const std::string& value) -> asio::awaitable<void> {
-        char key[17] = "customer-0000000";
-        for (int i = 0; i < sends_per_turn; ++i) {
-            key[15] = static_cast<char>('0' + i % 10);
-            key[14] = static_cast<char>('0' + i / 10 % 10);
-            auto accepted = to.try_send(record(handle, std::string_view(key, 16), value));
-            benchmark::DoNotOptimize(accepted);
-        }
-        co_return;
-    });
+    own_core(state, 12,
+             [](producer& to, const topic& handle, const std::string& value) -> asio::awaitable<void> {
+                 char key[17] = "customer-0000000";
+                 for (int i = 0; i < sends_per_turn; ++i) {
+                     key[15] = static_cast<char>('0' + i % 10);
+                     key[14] = static_cast<char>('0' + i / 10 % 10);
+                     auto accepted = to.try_send(record(handle, std::string_view(key, 16), value));
+                     benchmark::DoNotOptimize(accepted);
+                 }
+                 co_return;
+             });
 }
 BENCHMARK(try_send_own_core_with_key)->UseManualTime();
 
@@ -159,7 +161,9 @@ void staged_send_other_thread(benchmark::State& state) {
                 waiting.wait();
             }
         }
-        const auto per_record = [&](double seconds) { return seconds * 1e9 / static_cast<double>(state.iterations()); };
+        const auto per_record = [&](double seconds) {
+            return seconds * 1e9 / static_cast<double>(state.iterations());
+        };
         state.counters["sender_ns"] = per_record(cpu_seconds() - sender_before);
         wait(to.flush());
         state.counters["loop_ns"] = per_record(cpu_seconds(runner) - loop_before);

@@ -23,7 +23,9 @@ result<socket_id> instant_reactor::open(int, const socket_options&) {
     return socket_id{next_id_++};
 }
 
-void instant_reactor::close(socket_id socket) noexcept { peers_.erase(static_cast<std::int32_t>(socket)); }
+void instant_reactor::close(socket_id socket) noexcept {
+    peers_.erase(static_cast<std::int32_t>(socket));
+}
 
 void instant_reactor::connect(socket_id, connect_operation& operation) noexcept {
     operation.is_pending = true;
@@ -33,7 +35,8 @@ void instant_reactor::connect(socket_id, connect_operation& operation) noexcept 
 void instant_reactor::send(socket_id socket, send_operation_base& operation) noexcept {
     operation.is_pending = true;
     std::size_t size = 0;
-    for (std::size_t i = 0; i < operation.message.msg_iovlen; ++i) size += operation.message.msg_iov[i].iov_len;
+    for (std::size_t i = 0; i < operation.message.msg_iovlen; ++i)
+        size += operation.message.msg_iov[i].iov_len;
     sent_bytes_ += size;
     finish(operation, static_cast<int>(size), completed_, completed_count_);
     peer& to = peers_[static_cast<std::int32_t>(socket)];
@@ -54,7 +57,8 @@ void instant_reactor::answer(peer& from) {
     if (header.api_key == static_cast<std::int16_t>(wire::api_key::api_versions)) {
         wire::api_versions_response body;
         for (const wire::api& each : wire::apis) {
-            body.api_keys.push_back({static_cast<std::int16_t>(each.key), each.versions.min, each.versions.max});
+            body.api_keys.push_back(
+                {static_cast<std::int16_t>(each.key), each.versions.min, each.versions.max});
         }
         error = wire::write_response(out, body, header.version, header.correlation_id);
     } else if (header.api_key == static_cast<std::int16_t>(wire::api_key::metadata)) {
@@ -119,8 +123,9 @@ void instant_reactor::submit_and_wait(time_point deadline, completion_list& comp
 }
 
 wall_time instant_reactor::wall_now() const noexcept {
-    return wall_time{
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
+    return wall_time{std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count()};
 }
 
 }  // namespace sluice::perf

@@ -33,22 +33,26 @@ class batch : public sequenced,
 public:
     batch(partition_queue& queue_, result_block& result_, buffer_pool& pool, chunk_chain lent,
           std::uint32_t write_limit, time_point now, std::uint64_t ordinal_) noexcept
-        : queue(queue_), result(result_), records(pool, lent, write_limit), created(now), last_attempt(now),
+        : queue(queue_),
+          result(result_),
+          records(pool, lent, write_limit),
+          created(now),
+          last_attempt(now),
           ordinal(ordinal_) {}
 
     partition_queue& queue;
     result_block& result;  // holds one reference
     batch_builder records;
-    time_point created;       // kept over retries and splits (ACC-28)
-    time_point last_attempt;  // or creation
-    std::uint64_t ordinal;    // counts batches as they are made; parts of a split one keep its ordinal
-    std::uint32_t attempts = 0;            // that ended without success
+    time_point created;          // kept over retries and splits (ACC-28)
+    time_point last_attempt;     // or creation
+    std::uint64_t ordinal;       // counts batches as they are made; parts of a split one keep its ordinal
+    std::uint32_t attempts = 0;  // that ended without success
     std::int32_t attempted_leader_epoch = -1;
     bool is_in_flight = false;
-    bool is_part = false;                  // of a split batch (SPL-2)
-    bool is_resolved = false;              // its result is set; in flight still if it expired there (ACC-24)
-    std::uint32_t record_size_max = 0;     // of the largest record: what a part must hold at least
-    error_code last_error;                 // of the last attempt, for the text of a time-out
+    bool is_part = false;               // of a split batch (SPL-2)
+    bool is_resolved = false;           // its result is set; in flight still if it expired there (ACC-24)
+    std::uint32_t record_size_max = 0;  // of the largest record: what a part must hold at least
+    error_code last_error;              // of the last attempt, for the text of a time-out
 
     bool is_lingering() const noexcept { return list_hook<linger_tag>::is_linked(); }
     bool is_queued() const noexcept { return list_hook<queue_tag>::is_linked(); }

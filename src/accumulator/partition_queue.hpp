@@ -17,18 +17,19 @@ struct sendable_tag;
 
 class partition_queue : public list_hook<sendable_tag> {
 public:
-    partition_queue(topic_queues& topic_, std::int32_t partition_) noexcept : topic(&topic_), partition(partition_) {}
+    partition_queue(topic_queues& topic_, std::int32_t partition_) noexcept
+        : topic(&topic_), partition(partition_) {}
 
     topic_queues* topic;
-    broker_queue* leader = nullptr;   // the sender's; nullptr while no leader is known
+    broker_queue* leader = nullptr;  // the sender's; nullptr while no leader is known
     std::int32_t partition;
     std::int32_t leader_epoch = -1;
     sequence_ledger ledger;
     time_point backoff_until{};
     list_of<batch, queue_tag> waiting;  // not in flight; the open batch is the last
     std::uint16_t in_flight_count = 0;
-    bool is_backing_off = false;        // its head is retried at `backoff_until` (ACC-11)
-    bool wants_new_epoch = false;       // it is on the sender's list of those
+    bool is_backing_off = false;   // its head is retried at `backoff_until` (ACC-11)
+    bool wants_new_epoch = false;  // it is on the sender's list of those
 
     // The batch that takes records, or nullptr.
     batch* open_batch() noexcept {

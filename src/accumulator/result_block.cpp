@@ -12,7 +12,8 @@ result_block::~result_block() {
 void result_block::wait(completion& waiter) noexcept {
     ensure(state_ == state::pending);
     auto place = waiters_.end();  // nearly always the last
-    while (place != waiters_.begin() && static_cast<completion&>(*std::prev(place)).index > waiter.index) --place;
+    while (place != waiters_.begin() && static_cast<completion&>(*std::prev(place)).index > waiter.index)
+        --place;
     waiters_.insert(place, waiter);
 }
 
@@ -49,8 +50,9 @@ void result_block::split(std::span<const part> parts) {
 
 result_block::part result_block::find(std::uint32_t index) const noexcept {
     ensure(is_split());
-    auto after = std::upper_bound(parts_.begin(), parts_.end(), index,
-                                  [](std::uint32_t wanted, const part& each) { return wanted < each.first_index; });
+    auto after =
+        std::upper_bound(parts_.begin(), parts_.end(), index,
+                         [](std::uint32_t wanted, const part& each) { return wanted < each.first_index; });
     const part& holder = *std::prev(after);
     return {index - holder.first_index, holder.block};
 }

@@ -30,7 +30,8 @@ partition_queue& shard_accumulator::make_queue(topic_queues& topic, std::int32_t
     ensure(partition >= 0);
     const auto index = static_cast<std::size_t>(partition);
     if (index >= topic.queues.size()) {
-        topic.queues.resize(std::max<std::size_t>(index + 1, static_cast<std::size_t>(topic.partition_count)));
+        topic.queues.resize(
+            std::max<std::size_t>(index + 1, static_cast<std::size_t>(topic.partition_count)));
     }
     topic.queues[index] = queues_->make(topic, partition);
     return *topic.queues[index];
@@ -42,14 +43,16 @@ batch& shard_accumulator::make_batch(partition_queue& queue, chunk_chain lent, s
     return *batches_->make(queue, *result, *pool_, lent, write_limit, now, ++last_ordinal_);
 }
 
-shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& queue, const record_parts& parts,
+shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& queue,
+                                                             const record_parts& parts,
                                                              std::size_t content_size, time_point now) {
     chunk_chain lent;
     if (!pool_->try_lend(lent, chunks_needed(content_size))) return {};
     if (batch* full = queue.open_batch()) close(*full);
 
     const std::size_t upper_bound = batch_size_upper_bound(content_size);
-    const auto write_limit = static_cast<std::uint32_t>(std::max<std::size_t>(limits_.batch_size, upper_bound));
+    const auto write_limit =
+        static_cast<std::uint32_t>(std::max<std::size_t>(limits_.batch_size, upper_bound));
     batch& made = make_batch(queue, lent, write_limit, now);
     queue.waiting.push_back(made);
     by_age_.push_back(made);
@@ -107,7 +110,8 @@ void shard_accumulator::put_back(batch& returned, time_point now) noexcept {
     // Without sequences at the head; with them, before the first that has none or a later one.
     auto place = queue.waiting.begin();
     if (returned.has_sequence()) {
-        while (place != queue.waiting.end() && place->has_sequence() && sequence_ledger::is_before(*place, returned)) {
+        while (place != queue.waiting.end() && place->has_sequence() &&
+               sequence_ledger::is_before(*place, returned)) {
             ++place;
         }
     }
@@ -158,7 +162,8 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
             // Enough for the whole part at once, since its growth must not fail.
             const std::size_t size = std::max<std::size_t>(record_overhead_max + content_size, target_size);
             chunk_chain lent;
-            pool_->lend_beyond_budget(lent, pool_->chunks_for(std::min<std::size_t>(size, body.size() + record_overhead_max)));
+            pool_->lend_beyond_budget(
+                lent, pool_->chunks_for(std::min<std::size_t>(size, body.size() + record_overhead_max)));
             // The target is a limit to the byte: with the upper bound of the first record, as for a new batch (ACC-3),
             // a part might hold all records of the whole, be refused again, and so on for ever.
             batch& part = make_batch(queue, lent, target_size, whole.created);
@@ -170,8 +175,8 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
             parts.push_back(&part);
             results.push_back({index, &part.result});
         }
-        parts.back()->record_size_max =
-            std::max(parts.back()->record_size_max, static_cast<std::uint32_t>(record_overhead_max + content_size));
+        parts.back()->record_size_max = std::max(
+            parts.back()->record_size_max, static_cast<std::uint32_t>(record_overhead_max + content_size));
         ++index;
     }
     ensure(!reader.error());
@@ -209,7 +214,8 @@ batch* shard_accumulator::find_expired(time_point now) noexcept {
 time_point shard_accumulator::next_deadline() const noexcept {
     time_point soonest = never;
     if (!lingering_.empty()) soonest = after(lingering_.front().created, limits_.linger);
-    if (!by_age_.empty()) soonest = std::min(soonest, after(by_age_.front().created, limits_.delivery_timeout));
+    if (!by_age_.empty())
+        soonest = std::min(soonest, after(by_age_.front().created, limits_.delivery_timeout));
     return soonest;
 }
 

@@ -24,10 +24,10 @@
 namespace sluice {
 
 struct accumulator_limits {
-    std::uint32_t batch_size = 16384;                              // bytes (batch.size)
-    duration linger = std::chrono::milliseconds(5);                // linger.ms
-    duration delivery_timeout = std::chrono::milliseconds(120000); // delivery.timeout.ms
-    const void* loop_token = nullptr;                              // whose results they are: see result_block
+    std::uint32_t batch_size = 16384;                               // bytes (batch.size)
+    duration linger = std::chrono::milliseconds(5);                 // linger.ms
+    duration delivery_timeout = std::chrono::milliseconds(120000);  // delivery.timeout.ms
+    const void* loop_token = nullptr;  // whose results they are: see result_block
 };
 
 class shard_accumulator {
@@ -47,10 +47,11 @@ public:
 
     // ---- records in
     struct appended {
-        result_block* result = nullptr;       // nullptr: nothing was appended, for lack of room or memory
-        std::uint32_t index = 0;              // of the record in its batch
-        std::uint32_t grown_bytes : 31 = 0;   // by how much the batch's estimated size grew (PRT-9)
-        bool is_batch_full : 1 = false;       // its batch takes no more: the moment for another sticky partition (PRT-11)
+        result_block* result = nullptr;      // nullptr: nothing was appended, for lack of room or memory
+        std::uint32_t index = 0;             // of the record in its batch
+        std::uint32_t grown_bytes : 31 = 0;  // by how much the batch's estimated size grew (PRT-9)
+        bool is_batch_full : 1 =
+            false;  // its batch takes no more: the moment for another sticky partition (PRT-11)
     };
     static_assert(sizeof(appended) <= 16);  // comes back in registers
     // Appends to the open batch, if there is one and it has room.
@@ -62,9 +63,11 @@ public:
         return note_appended(*open, open->records.body_size() - before);
     }
     // Appends to a new batch, if memory is free. `now` becomes the batch's creation time.
-    appended append_to_new(partition_queue& queue, const record_parts& parts, std::size_t content_size, time_point now);
+    appended append_to_new(partition_queue& queue, const record_parts& parts, std::size_t content_size,
+                           time_point now);
     // One or the other.
-    appended append(partition_queue& queue, const record_parts& parts, std::size_t content_size, time_point now) {
+    appended append(partition_queue& queue, const record_parts& parts, std::size_t content_size,
+                    time_point now) {
         const appended done = append_to_open(queue, parts, content_size);
         return done.result != nullptr ? done : append_to_new(queue, parts, content_size, now);
     }

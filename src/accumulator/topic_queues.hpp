@@ -16,14 +16,15 @@ public:
     topic_queues(std::string_view name_, std::uint32_t index_) : name(name_), index(index_) {}
 
     shared_text name;
-    std::uint32_t index;                   // counts this shard's topics as they are made; orders requests
-    wire::uuid id;                         // zero while unknown
+    std::uint32_t index;  // counts this shard's topics as they are made; orders requests
+    wire::uuid id;        // zero while unknown
     std::int32_t partition_count = 0;
     std::vector<partition_queue*> queues;  // by partition; nullptr: not used yet, or another shard's
 
     partition_queue* find(std::int32_t partition) noexcept {
-        return static_cast<std::size_t>(partition) < queues.size() ? queues[static_cast<std::size_t>(partition)]
-                                                                   : nullptr;
+        return static_cast<std::size_t>(partition) < queues.size()
+                   ? queues[static_cast<std::size_t>(partition)]
+                   : nullptr;
     }
 };
 

@@ -37,8 +37,8 @@ private:
     milliseconds jittered(std::uint32_t attempts, double factor) const noexcept {
         const double exponent = std::min(static_cast<double>(attempts), exponent_max_);
         const double term = static_cast<double>(initial_.count()) * std::pow(multiplier_, exponent);
-        return milliseconds(static_cast<std::int64_t>(
-            std::min(term * factor, static_cast<double>(max_.count()))));
+        return milliseconds(
+            static_cast<std::int64_t>(std::min(term * factor, static_cast<double>(max_.count()))));
     }
 
     milliseconds initial_;

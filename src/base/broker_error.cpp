@@ -161,13 +161,18 @@ constexpr broker_error table[] = {
 }  // namespace
 
 const broker_error& find_broker_error(int code) noexcept {
-    const auto* found = std::lower_bound(std::begin(table), std::end(table), code,
-                                         [](const broker_error& entry, int wanted) { return entry.code < wanted; });
+    const auto* found =
+        std::lower_bound(std::begin(table), std::end(table), code,
+                         [](const broker_error& entry, int wanted) { return entry.code < wanted; });
     if (found == std::end(table) || found->code != code) return table[0];  // UNKNOWN_SERVER_ERROR
     return *found;
 }
 
-const broker_error* broker_error_table::begin() const noexcept { return std::begin(table); }
-const broker_error* broker_error_table::end() const noexcept { return std::end(table); }
+const broker_error* broker_error_table::begin() const noexcept {
+    return std::begin(table);
+}
+const broker_error* broker_error_table::end() const noexcept {
+    return std::end(table);
+}
 
 }  // namespace sluice

@@ -26,7 +26,8 @@ public:
             case errc::disconnected: return "the connection to the broker was lost";
             case errc::protocol_error: return "the broker sent bytes that are not Kafka's protocol";
             case errc::frame_too_large: return "the broker announced a frame that is too large";
-            case errc::unsupported_version: return "the broker speaks no version of this request that we speak";
+            case errc::unsupported_version:
+                return "the broker speaks no version of this request that we speak";
             case errc::not_implemented: return "not implemented yet";
             case errc::batch_discarded: return "the producer failed for good before this record was sent";
         }

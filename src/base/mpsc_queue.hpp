@@ -23,7 +23,8 @@ public:
     bool push(Node& node) noexcept {
         mpsc_node* before = newest_.load(std::memory_order_relaxed);
         do {
-            if (before == &seal_) [[unlikely]] return false;
+            if (before == &seal_) [[unlikely]]
+                return false;
             node.next_pushed = before;
         } while (!newest_.compare_exchange_weak(before, &node, std::memory_order_seq_cst,
                                                 std::memory_order_relaxed));

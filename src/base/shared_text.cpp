@@ -19,6 +19,8 @@ void shared_text::release(text_block& block) noexcept {
     ::operator delete(&block);
 }
 
-std::ostream& operator<<(std::ostream& out, const shared_text& text) { return out << text.view(); }
+std::ostream& operator<<(std::ostream& out, const shared_text& text) {
+    return out << text.view();
+}
 
 }  // namespace sluice

@@ -58,10 +58,12 @@ private:
         partition_node made;
         made.leader_epoch = version_ >= epochs_are_reliable_from ? answered.leader_epoch : -1;
         const partition_node* known = nullptr;
-        if (is_same_topic_ && static_cast<std::size_t>(answered.partition_index) < before_->partitions.size()) {
+        if (is_same_topic_ &&
+            static_cast<std::size_t>(answered.partition_index) < before_->partitions.size()) {
             known = &before_->partitions[static_cast<std::size_t>(answered.partition_index)];
         }
-        if (known != nullptr && made.leader_epoch >= 0 && made.leader_epoch < known->leader_epoch) return *known;
+        if (known != nullptr && made.leader_epoch >= 0 && made.leader_epoch < known->leader_epoch)
+            return *known;
         if (known == nullptr || made.leader_epoch > known->leader_epoch) result_.has_progress = true;
         made.leader = made_.find_broker(answered.leader_id) != nullptr ? answered.leader_id : no_node;
         made.replicas = answered.replica_nodes;
@@ -85,7 +87,8 @@ merge_result merge(const snapshot& before, const wire::metadata_response& respon
     auto made = std::make_shared<snapshot>();
     made->version = before.version + 1;
     made->brokers = brokers_of(response);
-    made->cluster_id = response.cluster_id ? std::optional<std::string>(*response.cluster_id) : before.cluster_id;
+    made->cluster_id =
+        response.cluster_id ? std::optional<std::string>(*response.cluster_id) : before.cluster_id;
     made->controller = response.controller_id;
     if (is_partial) {
         made->topics = before.topics;
@@ -101,7 +104,8 @@ merge_result merge(const snapshot& before, const wire::metadata_response& respon
             made->topic_errors[std::string(name)] = answered.error_code;
             if (heals_with_metadata(answered.error_code)) result.wants_update = true;
             if (answered.partitions.empty()) {
-                if (const auto gone = made->topics.find(name); gone != made->topics.end()) made->topics.erase(gone);
+                if (const auto gone = made->topics.find(name); gone != made->topics.end())
+                    made->topics.erase(gone);
                 continue;
             }
         }

@@ -10,8 +10,8 @@ namespace sluice {
 
 struct merge_result {
     std::shared_ptr<const snapshot> made;
-    bool has_progress = false;      // a newer leader epoch or a new topic: refreshing was worth it (MD-6)
-    bool wants_update = false;      // a topic or partition has an error that new metadata may heal (MD-8, MD-9)
+    bool has_progress = false;  // a newer leader epoch or a new topic: refreshing was worth it (MD-6)
+    bool wants_update = false;  // a topic or partition has an error that new metadata may heal (MD-8, MD-9)
 };
 
 // Merges a response of `version` into `before`.

@@ -45,7 +45,8 @@ metadata_keeper::question metadata_keeper::start(time_point now) {
     return asked;
 }
 
-bool metadata_keeper::on_response(const wire::metadata_response& response, std::int16_t version, time_point now) {
+bool metadata_keeper::on_response(const wire::metadata_response& response, std::int16_t version,
+                                  time_point now) {
     ensure(is_under_way_);
     if (response.brokers.empty()) {
         on_failure(now);

@@ -5,8 +5,9 @@
 namespace sluice {
 
 const broker_node* snapshot::find_broker(std::int32_t id) const noexcept {
-    const auto found = std::lower_bound(brokers.begin(), brokers.end(), id,
-                                        [](const broker_node& each, std::int32_t wanted) { return each.id < wanted; });
+    const auto found =
+        std::lower_bound(brokers.begin(), brokers.end(), id,
+                         [](const broker_node& each, std::int32_t wanted) { return each.id < wanted; });
     return found != brokers.end() && found->id == id ? &*found : nullptr;
 }
 

@@ -52,7 +52,9 @@ struct topic_node {
 // Hashes names given as std::string_view too.
 struct name_hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
+    std::size_t operator()(std::string_view name) const noexcept {
+        return std::hash<std::string_view>()(name);
+    }
 };
 template <class Value>
 using by_name = boost::unordered_flat_map<std::string, Value, name_hash, std::equal_to<>>;
@@ -61,7 +63,8 @@ struct snapshot {
     std::uint64_t version = 0;         // counts snapshots
     std::vector<broker_node> brokers;  // by id, ascending
     by_name<std::shared_ptr<const topic_node>> topics;
-    by_name<std::int16_t> topic_errors;  // of the last response, by topic: why it is not in `topics`, or not quite
+    by_name<std::int16_t>
+        topic_errors;  // of the last response, by topic: why it is not in `topics`, or not quite
     std::optional<std::string> cluster_id;
     std::int32_t controller = no_node;
 

@@ -71,7 +71,8 @@ std::optional<std::string> validate_bootstrap(std::string_view servers) {
         if (entry.empty()) return "it has an empty entry; expected host:port,host:port";
         host_port one;
         if (auto trouble = parse_entry(entry, one)) return trouble;
-        if (std::find(seen.begin(), seen.end(), one) != seen.end()) return fmt::format("'{}' is there twice", entry);
+        if (std::find(seen.begin(), seen.end(), one) != seen.end())
+            return fmt::format("'{}' is there twice", entry);
         seen.push_back(std::move(one));
         return std::nullopt;
     });
@@ -80,7 +81,9 @@ std::optional<std::string> validate_bootstrap(std::string_view servers) {
 bootstrap_lookup::bootstrap_lookup(resolver& names, std::vector<host_port> servers, callback done)
     : names_(names), servers_(std::move(servers)), done_(std::move(done)) {}
 
-bootstrap_lookup::~bootstrap_lookup() { names_.cancel(lookup_); }
+bootstrap_lookup::~bootstrap_lookup() {
+    names_.cancel(lookup_);
+}
 
 void bootstrap_lookup::start() {
     if (next_ == servers_.size()) return done_(false, trouble_);
@@ -90,7 +93,8 @@ void bootstrap_lookup::start() {
 
 void bootstrap_lookup::on_answer() {
     if (!lookup_.found.empty()) return done_(true, {});
-    trouble_ += fmt::format("{}{}: {}", trouble_.empty() ? "" : "; ", servers_[next_].text(), lookup_.error_text);
+    trouble_ +=
+        fmt::format("{}{}: {}", trouble_.empty() ? "" : "; ", servers_[next_].text(), lookup_.error_text);
     ++next_;
     start();
 }

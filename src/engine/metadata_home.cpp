@@ -16,7 +16,9 @@ public:
         wire::metadata_response answer;
         wire::reader in(body);
         if (const error_code error = wire::decode(answer, version, in)) {
-            over->close(error, fmt::format("{}: an answer to Metadata that cannot be read", over->address().text()), now);
+            over->close(error,
+                        fmt::format("{}: an answer to Metadata that cannot be read", over->address().text()),
+                        now);
             home_.keeper_.on_failure(now);
             return;
         }
@@ -38,9 +40,13 @@ private:
 metadata_home::metadata_home(shard& on, const metadata_limits& limits, std::uint64_t seed)
     : shard_(on), keeper_(limits, seed), exchange_(std::make_unique<exchange>(*this)) {}
 
-metadata_home::~metadata_home() { ensure(is_idle()); }
+metadata_home::~metadata_home() {
+    ensure(is_idle());
+}
 
-bool metadata_home::is_idle() const noexcept { return !exchange_->is_under_way; }
+bool metadata_home::is_idle() const noexcept {
+    return !exchange_->is_under_way;
+}
 
 void metadata_home::on_hint(const leader_hint& hint) {
     if (keeper_.on_hint(hint)) publish();
@@ -83,7 +89,9 @@ void metadata_home::ask(connection& over, time_point now) {
     over.flush(now);
 }
 
-void metadata_home::publish() { shard_.core().publish(keeper_.current()); }
+void metadata_home::publish() {
+    shard_.core().publish(keeper_.current());
+}
 
 time_point metadata_home::next_deadline() const noexcept {
     if (is_stopped_ || exchange_->is_under_way) return never;

@@ -43,7 +43,8 @@ private:
         static void expire(timer& due) noexcept {
             partitions_query& late = static_cast<deadline_timer&>(due).of;
             const duration waited = late.home_.loop().now() - late.started_;
-            late.answer(errc::metadata_timeout, late.home_.metadata_text(late.topic_, any_partition, waited), nullptr);
+            late.answer(errc::metadata_timeout, late.home_.metadata_text(late.topic_, any_partition, waited),
+                        nullptr);
         }
         partitions_query& of;
     };
@@ -73,7 +74,8 @@ void ask_partitions(producer_core& core, std::string_view topic, partitions_answ
             (new partitions_query(home, asked, std::move(*shared)))->start(home.loop().now());
         });
     if (is_asked) return;
-    if (topic.empty()) return (*shared)(errc::invalid_record, shared_text("partitions_for() needs a topic"), nullptr);
+    if (topic.empty())
+        return (*shared)(errc::invalid_record, shared_text("partitions_for() needs a topic"), nullptr);
     (*shared)(errc::closed, shared_text("the producer is closed"), nullptr);
 }
 

@@ -59,14 +59,19 @@ metadata_limits metadata_limits_of(const producer_config& config) {
 }  // namespace
 
 producer_core::producer_core(producer_config config, std::vector<event_loop*> loops, resolver_factory names)
-    : config_(std::move(config)), log_(config_.log, config_.client_id),
-      connection_config_(connection_config_of(config_)), sender_config_(sender_config_of(config_)),
-      bootstrap_(parse_bootstrap(config_.bootstrap_servers)), registry_(loops.size(), this), loops_(std::move(loops)),
+    : config_(std::move(config)),
+      log_(config_.log, config_.client_id),
+      connection_config_(connection_config_of(config_)),
+      sender_config_(sender_config_of(config_)),
+      bootstrap_(parse_bootstrap(config_.bootstrap_servers)),
+      registry_(loops.size(), this),
+      loops_(std::move(loops)),
       names_(std::move(names)) {
     random seeds(config_.seed);
     const std::size_t share = static_cast<std::size_t>(config_.buffer_memory) / loops_.size();
     for (std::uint32_t i = 0; i < loops_.size(); ++i) {
-        shards_.push_back(std::make_unique<shard>(*this, *loops_[i], i, share, seeds.next(), names_(*loops_[i])));
+        shards_.push_back(
+            std::make_unique<shard>(*this, *loops_[i], i, share, seeds.next(), names_(*loops_[i])));
     }
     home_ = std::make_unique<metadata_home>(*shards_.front(), metadata_limits_of(config_), seeds.next());
     for (const std::string& key : config_.unknown_keys) {
@@ -92,7 +97,8 @@ void producer_core::start(started done) {
             }
             if (shards_to_join_.fetch_sub(1) == 1) {
                 run_on(shards_.front()->loop(), [this](task::fate next) {
-                    next == task::fate::run ? look_up_bootstrap() : finish_start(errc::closed, "the loop has ended");
+                    next == task::fate::run ? look_up_bootstrap()
+                                            : finish_start(errc::closed, "the loop has ended");
                 });
             }
         });
@@ -100,12 +106,11 @@ void producer_core::start(started done) {
 }
 
 void producer_core::look_up_bootstrap() {
-    lookup_ = std::make_unique<bootstrap_lookup>(*shards_.front()->names_, bootstrap_,
-                                                 [this](bool is_any_known, const std::string& trouble) {
-                                                     if (is_any_known) return finish_start({}, {});
-                                                     finish_start(errc::bootstrap_failed,
-                                                                  fmt::format("bootstrap.servers: {}", trouble));
-                                                 });
+    lookup_ = std::make_unique<bootstrap_lookup>(
+        *shards_.front()->names_, bootstrap_, [this](bool is_any_known, const std::string& trouble) {
+            if (is_any_known) return finish_start({}, {});
+            finish_start(errc::bootstrap_failed, fmt::format("bootstrap.servers: {}", trouble));
+        });
     lookup_->start();
 }
 
@@ -131,12 +136,12 @@ bool producer_core::is_valid_name(std::string_view topic) noexcept {
 
 std::string producer_core::why_invalid(const record& checked) const {
     if (checked.partition < any_partition) {
-        return fmt::format("a record for topic {} has the partition {}, which is negative", checked.topic.name(),
-                           checked.partition);
+        return fmt::format("a record for topic {} has the partition {}, which is negative",
+                           checked.topic.name(), checked.partition);
     }
     if (checked.timestamp < time_of_send) {
-        return fmt::format("a record for topic {} has the timestamp {}, which is negative", checked.topic.name(),
-                           checked.timestamp);
+        return fmt::format("a record for topic {} has the timestamp {}, which is negative",
+                           checked.topic.name(), checked.timestamp);
     }
     if (checked.topic.entry() != nullptr) {
         return fmt::format("the handle of topic {} belongs to another producer", checked.topic.name());
@@ -156,11 +161,12 @@ producer_core::route producer_core::find_route(topic_entry& topic, const record&
     route made;
     made.partition = sent.partition;
     shard* const caller = here();
-    made.home = caller != nullptr ? caller->index()
-                                  : static_cast<std::uint32_t>(thread_ordinal() % shards_.size());
+    made.home =
+        caller != nullptr ? caller->index() : static_cast<std::uint32_t>(thread_ordinal() % shards_.size());
     const std::int32_t count = topic.published_partition_count.load(std::memory_order_acquire);
     if (!is_placed) {
-        made.is_routed = count == 0 || topic.routed_count.load(std::memory_order_acquire) != 0 || sent.partition >= count;
+        made.is_routed =
+            count == 0 || topic.routed_count.load(std::memory_order_acquire) != 0 || sent.partition >= count;
     }
     if (made.is_routed) {
         made.target = shards_.front().get();
@@ -225,9 +231,11 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_valid(sent)) return errc::invalid_record;
     topic_entry& topic = entry_of(sent);
     const route to = find_route(topic, sent, is_placed);
-    if (const error_code too_large = to.target->check_size(record_content_size(parts_of(sent)))) return too_large;
+    if (const error_code too_large = to.target->check_size(record_content_size(parts_of(sent))))
+        return too_large;
     if (to.is_routed) {
-        shards_.front()->post_function([wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });
+        shards_.front()->post_function(
+            [wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });
         return errc::would_block;
     }
     staged_record* staged = staged_record::make(sent, topic);
@@ -264,8 +272,8 @@ result<delivery> producer_core::try_send_at(shard& at, const record& sent) {
 }
 
 // Runs `act` on every shard, with a function to call there when it is done; then `done`, on the last of them.
-void producer_core::on_all_shards(std::function<void(shard&, std::function<void()>)> act, std::function<void()> done,
-                                  const std::function<void()>& on_closed_one) {
+void producer_core::on_all_shards(std::function<void(shard&, std::function<void()>)> act,
+                                  std::function<void()> done, const std::function<void()>& on_closed_one) {
     struct shared_count {
         std::atomic<std::size_t> left;
         std::function<void()> done;
@@ -330,8 +338,9 @@ void producer_core::close(std::chrono::nanoseconds timeout, std::function<void()
 void producer_core::abandon() {
     state_.store(state::aborting, std::memory_order_release);
     const std::shared_ptr<producer_core> self = shared_from_this();
-    on_all_shards([](shard& on, std::function<void()> closed) { on.close(on.loop().now(), std::move(closed)); },
-                  [self] {});
+    on_all_shards(
+        [](shard& on, std::function<void()> closed) { on.close(on.loop().now(), std::move(closed)); },
+        [self] {});
 }
 
 void producer_core::set_connection_trouble(const std::string& text) {
@@ -377,7 +386,9 @@ void producer_core::publish(const std::shared_ptr<const snapshot>& view) {
     }
 }
 
-void producer_core::on_abandoned() { state_.store(state::aborting, std::memory_order_release); }
+void producer_core::on_abandoned() {
+    state_.store(state::aborting, std::memory_order_release);
+}
 
 void producer_core::on_shard_closed() {
     if (open_shards_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;

@@ -51,7 +51,8 @@ private:
 };
 
 runtime::runtime(runtime_options options) {
-    if (options.shards == 0) throw error(errc::invalid_config, "runtime_options::shards: 0 is not allowed; expected 1 or more");
+    if (options.shards == 0)
+        throw error(errc::invalid_config, "runtime_options::shards: 0 is not allowed; expected 1 or more");
     const std::vector<int> cpus = options.pin ? usable_cpus() : std::vector<int>();
     for (std::size_t i = 0; i < options.shards; ++i) {
         const int cpu = cpus.empty() ? -1 : cpus[i % cpus.size()];

@@ -33,12 +33,18 @@ accumulator_limits limits_of(const producer_config& config, const event_loop& lo
 
 }  // namespace
 
-shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::size_t memory_bytes, std::uint64_t seed,
-             std::unique_ptr<resolver> names)
-    : core_(core), loop_(loop), index_(index), randomness_(seed), log_(core.log()),
+shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::size_t memory_bytes,
+             std::uint64_t seed, std::unique_ptr<resolver> names)
+    : core_(core),
+      loop_(loop),
+      index_(index),
+      randomness_(seed),
+      log_(core.log()),
       pool_(memory_bytes, chunk_size_for(core.config().batch_size, memory_bytes)),
-      accumulator_(limits_of(core.config(), loop), pool_), sender_(core.sending(), accumulator_, randomness_.next()),
-      names_(std::move(names)), batch_size_(core.sending().batch_size) {
+      accumulator_(limits_of(core.config(), loop), pool_),
+      sender_(core.sending(), accumulator_, randomness_.next()),
+      names_(std::move(names)),
+      batch_size_(core.sending().batch_size) {
     const std::size_t overhead = batch_size_upper_bound(0);
     const auto request_max = static_cast<std::size_t>(core.config().max_request_size);
     content_size_max_ = std::min(request_max - std::min(request_max, overhead),
@@ -103,7 +109,8 @@ void shard::serve(time_point now) {
     }
     pool_.serve(now);
     // Nothing will be released any more, and the one who waits needs what the ingress holds.
-    if (credit_chunks_ != 0 && pool_.has_waiters() && pool_.free_chunks() + credit_chunks_ == pool_.capacity_chunks()) {
+    if (credit_chunks_ != 0 && pool_.has_waiters() &&
+        pool_.free_chunks() + credit_chunks_ == pool_.capacity_chunks()) {
         withdraw_credit();
         pool_.serve(now);
     }
@@ -127,8 +134,8 @@ void shard::drain(time_point now) {
 }
 
 time_point shard::next_deadline() const {
-    time_point soonest = std::min({accumulator_.next_deadline(), sender_.next_deadline(), unappended_deadline(),
-                                   close_deadline_, next_try_});
+    time_point soonest = std::min({accumulator_.next_deadline(), sender_.next_deadline(),
+                                   unappended_deadline(), close_deadline_, next_try_});
     for (const auto& [id, each] : connections_) {
         static_cast<void>(id);
         soonest = std::min(soonest, each->next_deadline());
@@ -200,7 +207,8 @@ void shard::choose_candidates(shard_topic& topic) {
     const std::int32_t least = count / shards;
     topic.is_sticky_local = least >= 1 && (most - least) * 4 <= most;
     for (std::int32_t partition = 0; partition < count; ++partition) {
-        if (topic.is_sticky_local && topic.entry->owner_of(partition, core_.shard_count()) != index_) continue;
+        if (topic.is_sticky_local && topic.entry->owner_of(partition, core_.shard_count()) != index_)
+            continue;
         topic.all.push_back(partition);
         const partition_node& node = topic.node->partitions[static_cast<std::size_t>(partition)];
         if (view_->find_broker(node.leader) != nullptr) topic.reachable.push_back(partition);
@@ -261,8 +269,10 @@ void shard::on_closed(connection& closed, error_code why, const std::string& tex
         sender_.set_connection_trouble(text);
         // Mostly the text says what the code does, with the address.
         const std::string reason = why.message();
-        log_trouble(closed, text.find(reason) == std::string::npos ? fmt::format("lost: {} [{}]", text, reason)
-                                                                   : fmt::format("lost: {}", text), now);
+        log_trouble(closed,
+                    text.find(reason) == std::string::npos ? fmt::format("lost: {} [{}]", text, reason)
+                                                           : fmt::format("lost: {}", text),
+                    now);
         core_.want_update(*this);  // NET-14
     }
     finish_if_quiet();
@@ -280,7 +290,8 @@ void shard::log_trouble(const connection& with, const std::string& text, time_po
     const auto last = last_logged_.find(with.node_id());
     if (last != last_logged_.end() && now - last->second < quiet_for) return;
     last_logged_[with.node_id()] = now;
-    const std::string name = with.node_id() >= 0 ? fmt::format("broker {}", with.node_id()) : "bootstrap server";
+    const std::string name =
+        with.node_id() >= 0 ? fmt::format("broker {}", with.node_id()) : "bootstrap server";
     log_.warning("connection to {} {}", name, text);
 }
 

@@ -47,8 +47,8 @@ class identity_exchange;
 
 class shard final : public participant, public connection::owner {
 public:
-    shard(producer_core& core, event_loop& loop, std::uint32_t index, std::size_t memory_bytes, std::uint64_t seed,
-          std::unique_ptr<resolver> names);
+    shard(producer_core& core, event_loop& loop, std::uint32_t index, std::size_t memory_bytes,
+          std::uint64_t seed, std::unique_ptr<resolver> names);
     ~shard();
 
     event_loop& loop() const noexcept { return loop_; }
@@ -57,13 +57,14 @@ public:
 
     // ---- callers on this loop
     struct refusal {
-        error_code error;                        // of a refused record
+        error_code error;  // of a refused record
         shared_text message;
         std::int32_t partition = any_partition;  // of one that goes elsewhere, if it is chosen
     };
     // Accepts the record, or says what it would have to wait for, or why it is refused. `accepted` must be empty.
     // `behind`: of one that has waited, the last staged record that arrived before it.
-    send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why, std::uint64_t behind = 0);
+    send_status try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why,
+                           std::uint64_t behind = 0);
     // A record whose caller is called back elsewhere waits among the callers on this loop for what try_accept() said.
     void wait_here(staged_record& staged, send_status why);
     shard_topic& topic(const topic_ref& named);
@@ -175,15 +176,16 @@ private:
         if (partition == any_partition) return append_sticky(topic, partition, parts, content_size);
         return append_chosen(topic, partition, parts, content_size);
     }
-    shard_accumulator::appended append_chosen(shard_topic& topic, std::int32_t partition, const record_parts& parts,
-                                              std::size_t content_size);
-    shard_accumulator::appended append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
-                                              std::size_t content_size);
-    shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
-                                              std::size_t content_size);
+    shard_accumulator::appended append_chosen(shard_topic& topic, std::int32_t partition,
+                                              const record_parts& parts, std::size_t content_size);
+    shard_accumulator::appended append_to_new(shard_topic& topic, partition_queue& to,
+                                              const record_parts& parts, std::size_t content_size);
+    shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition,
+                                              const record_parts& parts, std::size_t content_size);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
     std::int32_t common_choice(shard_topic& topic);
-    void note_common_choice(shard_topic& topic, std::int32_t partition, const shard_accumulator::appended& done);
+    void note_common_choice(shard_topic& topic, std::int32_t partition,
+                            const shard_accumulator::appended& done);
     bool is_turn_spent() const noexcept;
     void want(shard_topic& topic, time_point now);
     shared_text memory_text(std::size_t size_bytes, duration waited) const;
@@ -276,7 +278,8 @@ private:
     // Ingress. What other threads write is on cache lines of its own.
     alignas(64) mpsc_queue<staged_record> pushed_;
     alignas(64) std::atomic<std::int64_t> credit_{0};
-    alignas(64) list_of<staged_record, ingress_tag> ingress_;        // taken over, in order; the head may wait for memory
+    alignas(64)
+        list_of<staged_record, ingress_tag> ingress_;    // taken over, in order; the head may wait for memory
     list_of<staged_record, unappended_tag> unappended_;  // accepted, and in no batch yet, by arrival
     std::uint64_t arrived_ = 0;
     ingress_waiter ingress_waiter_{*this};
@@ -291,13 +294,13 @@ private:
     std::vector<std::unique_ptr<produce_exchange>> exchanges_;
     std::vector<produce_exchange*> idle_exchanges_;
     std::unique_ptr<identity_exchange> identity_;
-    time_point next_try_ = never;  // of a broker that must wait before it is tried again
+    time_point next_try_ = never;                     // of a broker that must wait before it is tried again
     std::map<std::int32_t, time_point> last_logged_;  // trouble with a broker, by node id
 
     // End.
     struct pending_flush {
-        std::uint64_t arrived;   // staged records up to this one
-        std::uint64_t ordinal;   // and batches up to this one, once those are appended
+        std::uint64_t arrived;  // staged records up to this one
+        std::uint64_t ordinal;  // and batches up to this one, once those are appended
         bool has_ordinal;
         std::function<void()> done;
     };

@@ -103,7 +103,9 @@ std::size_t shard::run_ingress(time_point now, std::size_t budget_bytes) {
 
 // The head waits for memory on behalf of all that is behind it.
 bool shard::ingress_waiter::serve_memory(time_point now) {
-    if (!of.ingress_.empty() && of.take(of.ingress_.front(), served_by::memory, now) == take_status::wait_memory) return false;
+    if (!of.ingress_.empty() &&
+        of.take(of.ingress_.front(), served_by::memory, now) == take_status::wait_memory)
+        return false;
     list_hook<memory_waiter>::unlink();
     return true;  // what is behind it gets its turn with the next messages, behind whoever waits now
 }
@@ -174,7 +176,8 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     if (!is_accepted && pool_.free_chunks() < accumulator_.chunks_needed(staged.content_size())) {
         return take_status::wait_memory;
     }
-    if (!is_accepted && !staged.try_decide(state::accepted)) return take(staged, turn, now);  // withdrawn just now
+    if (!is_accepted && !staged.try_decide(state::accepted))
+        return take(staged, turn, now);  // withdrawn just now
 
     record_parts timed = parts;
     if (timed.timestamp == time_of_send) timed.timestamp = static_cast<std::int64_t>(loop_.wall_now());
@@ -217,7 +220,8 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     } else if (staged.current_state() == staged_record::state::accepted) {
         staged.result.error = why;
         staged.result.message = std::move(text);
-        if (staged.is_caller_gone()) core_.report_dropped(staged.topic_name, staged.partition, 1, staged.result);
+        if (staged.is_caller_gone())
+            core_.report_dropped(staged.topic_name, staged.partition, 1, staged.result);
         staged.event.set(staged_record::finished, &loop_);
     }
     staged.drop_reference();
@@ -233,7 +237,8 @@ void shard::serve_topic(staged_record& staged, time_point now) {
 }
 
 bool shard::serve_memory(staged_record& staged, time_point now) {
-    return take_ingress_up_to(staged.arrival, now) && take(staged, served_by::memory, now) != take_status::wait_memory;
+    return take_ingress_up_to(staged.arrival, now) &&
+           take(staged, served_by::memory, now) != take_status::wait_memory;
 }
 
 // To the shard that owns the partition, with its credit: what is accepted stays accepted.
@@ -282,7 +287,8 @@ void shard::give_back_credit(staged_record& staged) noexcept {
 
 // Once a turn, since those who push write to the same cache line.
 void shard::publish_credit() noexcept {
-    if (returned_credit_ != 0) credit_.fetch_add(std::exchange(returned_credit_, 0), std::memory_order_relaxed);
+    if (returned_credit_ != 0)
+        credit_.fetch_add(std::exchange(returned_credit_, 0), std::memory_order_relaxed);
 }
 
 // What was accepted and has been waiting for memory, or for its partition, ever since: delivery.timeout.ms holds for it, too.
@@ -292,9 +298,10 @@ void shard::expire_unappended(time_point now) {
         const duration waited = now - oldest.started;
         if (waited < core_.sending().delivery_timeout) return;
         refuse(oldest, errc::delivery_timeout,
-               shared_text(fmt::format("Expiring 1 record for {}: {} ms has passed since it was accepted, and it is in no batch",
-                                       oldest.topic_name.view(),
-                                       std::chrono::duration_cast<std::chrono::milliseconds>(waited).count())));
+               shared_text(fmt::format(
+                   "Expiring 1 record for {}: {} ms has passed since it was accepted, and it is in no batch",
+                   oldest.topic_name.view(),
+                   std::chrono::duration_cast<std::chrono::milliseconds>(waited).count())));
     }
 }
 
@@ -310,7 +317,8 @@ void shard::on_staged_deadline(staged_record& staged) {
                            : waits_for_topic        ? errc::metadata_timeout
                                                     : errc::memory_timeout;
     refuse(staged, why,
-           waits_for_topic ? metadata_text(to, staged.partition, waited) : memory_text(staged.content_size(), waited));
+           waits_for_topic ? metadata_text(to, staged.partition, waited)
+                           : memory_text(staged.content_size(), waited));
 }
 
 }  // namespace sluice

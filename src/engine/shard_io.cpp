@@ -45,7 +45,8 @@ void shard::send_produce(broker_queue& to, connection& over, time_point now) {
         }
         next.frame.clear();
         next.key = wire::api_key::produce;
-        if (const error_code error = sender_.encode(next.attempt, *version, core_.connecting().client_id, next.frame)) {
+        if (const error_code error =
+                sender_.encode(next.attempt, *version, core_.connecting().client_id, next.frame)) {
             sender_.on_lost(next.attempt, error, false, "the request could not be written", now);
             continue;
         }
@@ -85,7 +86,8 @@ void produce_exchange::on_answer(bytes body, time_point now) {
     ending_ = ending::lost;
     lost_by_ = error;
     was_sent_ = true;
-    over->close(error, fmt::format("{}: an answer to Produce that cannot be read", over->address().text()), now);
+    over->close(error, fmt::format("{}: an answer to Produce that cannot be read", over->address().text()),
+                now);
 }
 
 void produce_exchange::on_failure(error_code why, bool was_sent, time_point) {
@@ -147,8 +149,9 @@ void identity_exchange::on_answer(bytes body, time_point now) {
     wire::init_producer_id_response answer;
     wire::reader in(body);
     if (const error_code error = wire::decode(answer, version, in)) {
-        over->close(error, fmt::format("{}: an answer to InitProducerId that cannot be read", over->address().text()),
-                    now);
+        over->close(
+            error, fmt::format("{}: an answer to InitProducerId that cannot be read", over->address().text()),
+            now);
         return retry_later(error, now);
     }
     if (answer.error_code == 0) {
@@ -161,7 +164,9 @@ void identity_exchange::on_answer(bytes body, time_point now) {
     shard_.set_fatal(error, fmt::format("InitProducerId: {}", error.message()));
 }
 
-void identity_exchange::on_failure(error_code why, bool, time_point now) { retry_later(why, now); }
+void identity_exchange::on_failure(error_code why, bool, time_point now) {
+    retry_later(why, now);
+}
 
 void identity_exchange::retry_later(error_code why, time_point now) {
     const sender_config& config = shard_.core().sending();

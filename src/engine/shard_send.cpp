@@ -97,7 +97,8 @@ std::int32_t shard::common_choice(shard_topic& topic) {
 }
 
 // The owner of the common choice counts what is appended to it, and moves it on at the end of a batch.
-void shard::note_common_choice(shard_topic& topic, std::int32_t partition, const shard_accumulator::appended& done) {
+void shard::note_common_choice(shard_topic& topic, std::int32_t partition,
+                               const shard_accumulator::appended& done) {
     std::int32_t chosen = partition;
     if (topic.entry->common_choice.load(std::memory_order_relaxed) != chosen) return;
     if (!topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_)) return;
@@ -106,17 +107,19 @@ void shard::note_common_choice(shard_topic& topic, std::int32_t partition, const
     topic.entry->common_choice.compare_exchange_strong(chosen, drawn, std::memory_order_relaxed);
 }
 
-shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition, const record_parts& parts,
-                                                 std::size_t content_size) {
+shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition,
+                                                 const record_parts& parts, std::size_t content_size) {
     partition_queue& to = queue(topic, partition);
     shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
-    if (done.result == nullptr) [[unlikely]] done = append_to_new(topic, to, parts, content_size);
-    if (!topic.is_sticky_local && done.result != nullptr) [[unlikely]] note_common_choice(topic, partition, done);
+    if (done.result == nullptr) [[unlikely]]
+        done = append_to_new(topic, to, parts, content_size);
+    if (!topic.is_sticky_local && done.result != nullptr) [[unlikely]]
+        note_common_choice(topic, partition, done);
     return done;
 }
 
-shard_accumulator::appended shard::append_to_new(shard_topic& topic, partition_queue& to, const record_parts& parts,
-                                                 std::size_t content_size) {
+shard_accumulator::appended shard::append_to_new(shard_topic& topic, partition_queue& to,
+                                                 const record_parts& parts, std::size_t content_size) {
     want(topic, loop_.now());  // it is in use
     return accumulator_.append_to_new(to, parts, content_size, loop_.now());
 }
@@ -138,14 +141,17 @@ shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_
             done = append_to_new(topic, to, parts, content_size);
             if (done.result == nullptr) return done;
         }
-        if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_)) topic.sticky_queue = nullptr;
+        if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_))
+            topic.sticky_queue = nullptr;
         partition = to.partition;
         return done;
     }
 }
 
 // Callers that never wait would keep the loop from sending: after some work it is the loop's turn.
-bool shard::is_turn_spent() const noexcept { return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max; }
+bool shard::is_turn_spent() const noexcept {
+    return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max;
+}
 
 send_status shard::refuse_send(refusal& why, error_code error, shared_text text) {
     why.error = error;
@@ -153,19 +159,22 @@ send_status shard::refuse_send(refusal& why, error_code error, shared_text text)
     return send_status::refused;
 }
 
-send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why, std::uint64_t behind) {
+send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why,
+                              std::uint64_t behind) {
     if (phase_ != phase::running || !core_.is_open()) [[unlikely]] {
         return refuse_send(why, errc::closed, shared_text("the producer is closed"));
     }
     if (!core_.is_valid(wanted)) [[unlikely]] {
         return refuse_send(why, errc::invalid_record, shared_text(core_.why_invalid(wanted)));
     }
-    if (turn == served_by::nobody && has_arrivals()) [[unlikely]] catch_up();
+    if (turn == served_by::nobody && has_arrivals()) [[unlikely]]
+        catch_up();
     topic_entry* const handle = wanted.topic.entry();
     shard_topic* const known = handle != nullptr ? handle->at_shard[index_] : nullptr;
     shard_topic& to = known != nullptr ? *known : topic(wanted.topic);
     if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) [[unlikely]] {
-        if (const error_code hopeless = to.hopeless_error()) return refuse_send(why, hopeless, hopeless_text(to));
+        if (const error_code hopeless = to.hopeless_error())
+            return refuse_send(why, hopeless, hopeless_text(to));
         want(to, loop_.now());
         return send_status::wait_topic;
     }
@@ -187,14 +196,18 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
     if (turn == served_by::memory) [[unlikely]] {
         if (!take_ingress_up_to(behind, loop_.now())) return send_status::wait_memory;
     } else {
-        if (pool_.has_waiters()) [[unlikely]] return send_status::wait_memory;
-        if (turn == served_by::nobody ? is_turn_spent() : has_ingress_up_to(behind)) [[unlikely]] return send_status::wait_turn;
+        if (pool_.has_waiters()) [[unlikely]]
+            return send_status::wait_memory;
+        if (turn == served_by::nobody ? is_turn_spent() : has_ingress_up_to(behind)) [[unlikely]]
+            return send_status::wait_turn;
     }
 
-    parts.timestamp = wanted.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : wanted.timestamp;
+    parts.timestamp =
+        wanted.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : wanted.timestamp;
     std::int32_t partition = placed.partition;
     const shard_accumulator::appended done = append(to, partition, parts, content_size);
-    if (done.result == nullptr) [[unlikely]] return send_status::wait_memory;
+    if (done.result == nullptr) [[unlikely]]
+        return send_status::wait_memory;
     turn_bytes_ += content_size;
     ++turn_sends_;
     new (&accepted) delivery(*done.result, done.index, parts.timestamp,
@@ -208,10 +221,12 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
 shared_text shard::metadata_text(const shard_topic& topic, std::int32_t partition, duration waited) const {
     std::string text;
     if (topic.is_known() && partition >= topic.partition_count()) {
-        text = fmt::format("Partition {} of topic {} with partition count {} is not present in metadata after {} ms",
-                           partition, topic.name(), topic.partition_count(), milliseconds_of(waited));
+        text = fmt::format(
+            "Partition {} of topic {} with partition count {} is not present in metadata after {} ms",
+            partition, topic.name(), topic.partition_count(), milliseconds_of(waited));
     } else {
-        text = fmt::format("Topic {} not present in metadata after {} ms", topic.name(), milliseconds_of(waited));
+        text = fmt::format("Topic {} not present in metadata after {} ms", topic.name(),
+                           milliseconds_of(waited));
     }
     if (topic.last_error != 0) {
         text += fmt::format("; last answer: {}", error_code(topic.last_error, broker_category()).message());
@@ -228,15 +243,18 @@ shared_text shard::hopeless_text(const shard_topic& topic) const {
 
 shared_text shard::memory_text(std::size_t size_bytes, duration waited) const {
     const std::size_t chunk = pool_.chunk_size_bytes();
-    return shared_text(fmt::format(
-        "no memory for a record of {} bytes after {} ms: {} of {} bytes of this shard's buffer.memory are free", size_bytes,
-        milliseconds_of(waited), std::max<std::int64_t>(pool_.free_chunks(), 0) * static_cast<std::int64_t>(chunk),
-        pool_.capacity_chunks() * chunk));
+    return shared_text(
+        fmt::format("no memory for a record of {} bytes after {} ms: {} of {} bytes of this shard's "
+                    "buffer.memory are free",
+                    size_bytes, milliseconds_of(waited),
+                    std::max<std::int64_t>(pool_.free_chunks(), 0) * static_cast<std::int64_t>(chunk),
+                    pool_.capacity_chunks() * chunk));
 }
 
 shared_text shard::size_text(std::string_view topic, std::size_t content_size) const {
     return shared_text(fmt::format(
-        "a record for topic {} is {} bytes in a batch of its own, which is more than max.request.size ({}) or this "
+        "a record for topic {} is {} bytes in a batch of its own, which is more than max.request.size ({}) "
+        "or this "
         "shard's part of buffer.memory ({})",
         topic, batch_size_upper_bound(content_size), core_.config().max_request_size, memory_bytes()));
 }
@@ -294,8 +312,12 @@ bool local_send::serve(served_by turn) {
     return true;
 }
 
-void local_send::serve_topic(time_point) { serve(is_yielded_ ? served_by::turn : served_by::topic); }
-bool local_send::serve_memory(time_point) { return serve(served_by::memory); }
+void local_send::serve_topic(time_point) {
+    serve(is_yielded_ ? served_by::turn : served_by::topic);
+}
+bool local_send::serve_memory(time_point) {
+    return serve(served_by::memory);
+}
 
 void local_send::fail(error_code why, shared_text text) {
     sent_.fail(why, std::move(text));

@@ -30,13 +30,15 @@ protected:
 // Owner: one shard. Kept as long as the shard.
 class shard_topic {
 public:
-    shard_topic(std::shared_ptr<topic_entry> entry_, topic_queues& queues_) : entry(std::move(entry_)), queues(queues_) {}
+    shard_topic(std::shared_ptr<topic_entry> entry_, topic_queues& queues_)
+        : entry(std::move(entry_)), queues(queues_) {}
 
     std::shared_ptr<topic_entry> entry;
     topic_queues& queues;
-    std::shared_ptr<const topic_node> node;  // of the shard's view; nullptr: not known
-    list_of<topic_waiter, topic_waiter> waiters;            // for the topic: who comes later waits behind them
-    list_of<topic_waiter, topic_waiter> partition_waiters;  // for a partition beyond the count: nobody waits for them
+    std::shared_ptr<const topic_node> node;       // of the shard's view; nullptr: not known
+    list_of<topic_waiter, topic_waiter> waiters;  // for the topic: who comes later waits behind them
+    list_of<topic_waiter, topic_waiter>
+        partition_waiters;  // for a partition beyond the count: nobody waits for them
     sticky_choice sticky;
     partition_queue* sticky_queue = nullptr;  // of the current choice
     // Partitions that a record without a key may go to, from this shard: its own, as long as every shard owns about as
@@ -54,7 +56,8 @@ public:
     // Errors that end the wait for a topic (MDW-9).
     error_code hopeless_error() const noexcept {
         const auto code = static_cast<broker_errc>(last_error);
-        if (code == broker_errc::invalid_topic_exception || code == broker_errc::topic_authorization_failed) return code;
+        if (code == broker_errc::invalid_topic_exception || code == broker_errc::topic_authorization_failed)
+            return code;
         return {};
     }
     bool is_known() const noexcept { return node != nullptr; }

@@ -65,8 +65,12 @@ record_parts staged_record::parts() const noexcept {
     return parts;
 }
 
-void staged_record::serve_topic(time_point now) { at->serve_topic(*this, now); }
-bool staged_record::serve_memory(time_point now) { return at->serve_memory(*this, now); }
+void staged_record::serve_topic(time_point now) {
+    at->serve_topic(*this, now);
+}
+bool staged_record::serve_memory(time_point now) {
+    return at->serve_memory(*this, now);
+}
 
 void staged_record::deadline_timer::expire(timer& due) noexcept {
     staged_record& late = static_cast<deadline_timer&>(due).self;

@@ -43,7 +43,7 @@ class staged_record final : public mpsc_node,
 public:
     enum class state : std::uint8_t { waiting, withdrawn, accepted, refused };
     // Of `event`.
-    static constexpr std::uint8_t decided = 1;  // accepted or refused
+    static constexpr std::uint8_t decided = 1;   // accepted or refused
     static constexpr std::uint8_t finished = 2;  // the delivery has its result
 
     // Copies the record. One block; for large records one more, for the bytes.
@@ -97,19 +97,19 @@ public:
     std::int64_t timestamp = 0;
     std::int32_t key_size = -1;
     std::int32_t value_size = -1;
-    std::uint32_t home = 0;        // the shard that chooses a partition where neither record nor key does
-    time_point started{};          // when the call began to wait here, or it was accepted
-    time_point give_up_at = never; // not accepted by then: refused
-    bool has_call_deadline = false; // it is the call's own, not max.block.ms
-    bool is_routed = false;        // through the home shard of the producer, since its topic was not published yet
-    std::size_t paid_credit = 0;   // bytes of the owning shard's ingress credit
-    std::uint64_t arrival = 0;     // counts the shard's staged records
-    shard* at = nullptr;           // the shard that has it now; of one made by share(): from its failure on
-    event_loop* loop = nullptr;    // and its loop
+    std::uint32_t home = 0;          // the shard that chooses a partition where neither record nor key does
+    time_point started{};            // when the call began to wait here, or it was accepted
+    time_point give_up_at = never;   // not accepted by then: refused
+    bool has_call_deadline = false;  // it is the call's own, not max.block.ms
+    bool is_routed = false;  // through the home shard of the producer, since its topic was not published yet
+    std::size_t paid_credit = 0;  // bytes of the owning shard's ingress credit
+    std::uint64_t arrival = 0;    // counts the shard's staged records
+    shard* at = nullptr;          // the shard that has it now; of one made by share(): from its failure on
+    event_loop* loop = nullptr;   // and its loop
 
     remote_event event;
-    batch_result result;           // of a finished record; of a refused one error and message
-    std::uint32_t index = 0;       // in its batch
+    batch_result result;      // of a finished record; of a refused one error and message
+    std::uint32_t index = 0;  // in its batch
 
     // While it waits at the shard: for memory, or for its topic.
     struct deadline_timer : timer {

@@ -21,11 +21,12 @@ class shard_topic;
 // Owner: shared. `at_shard[i]` is read and written by shard i only; the atomics say who writes them.
 class topic_entry : public std::enable_shared_from_this<topic_entry> {
 public:
-    topic_entry(std::string_view name_, std::uint32_t index_, std::size_t shard_count, const producer_core* of_)
+    topic_entry(std::string_view name_, std::uint32_t index_, std::size_t shard_count,
+                const producer_core* of_)
         : name(name_), hash(stable_hash(name_)), index(index_), of(of_), at_shard(shard_count) {}
 
     const shared_text name;
-    const std::uint64_t hash;   // the same in every process: decides which shard owns which partition
+    const std::uint64_t hash;  // the same in every process: decides which shard owns which partition
     const std::uint32_t index;
     const producer_core* const of;
     std::vector<shard_topic*> at_shard;
@@ -34,8 +35,9 @@ public:
     //   directly to the owner     once the partition count is published AND nothing is under way through the home shard
     //   through the home shard    before; it forwards in order when the topic is known
     // so that what a thread sent through the home shard is never overtaken by what it sends directly.
-    std::atomic<std::int32_t> published_partition_count{0};  // written by the home shard, after it has forwarded
-    std::atomic<std::int32_t> routed_count{0};               // records under way through the home shard
+    std::atomic<std::int32_t> published_partition_count{
+        0};                                     // written by the home shard, after it has forwarded
+    std::atomic<std::int32_t> routed_count{0};  // records under way through the home shard
 
     // Where records without a key go, from all threads and shards alike, when the partitions cannot be shared out evenly;
     // else any_partition: each shard chooses among its own. Moved on by the shard that owns it.
@@ -67,7 +69,8 @@ public:
         const std::lock_guard lock(mutex_);
         const auto found = topics_.find(name);
         if (found != topics_.end()) return found->second;
-        auto made = std::make_shared<topic_entry>(name, static_cast<std::uint32_t>(topics_.size()), shard_count_, of_);
+        auto made = std::make_shared<topic_entry>(name, static_cast<std::uint32_t>(topics_.size()),
+                                                  shard_count_, of_);
         topics_.emplace(std::string(name), made);
         return made;
     }

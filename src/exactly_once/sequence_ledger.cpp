@@ -58,15 +58,19 @@ void sequence_ledger::forget(sequenced& gone) noexcept {
 void sequence_ledger::on_stored(sequenced& stored, std::int64_t last_offset) noexcept {
     leave_wire(stored);
     const std::int32_t last = stored.last_sequence();
-    if (last_acked_sequence_ == no_sequence || is_older(last_acked_sequence_, last)) last_acked_sequence_ = last;
+    if (last_acked_sequence_ == no_sequence || is_older(last_acked_sequence_, last))
+        last_acked_sequence_ = last;
     if (last_offset > last_acked_offset_) last_acked_offset_ = last_offset;
     is_introduced_ = true;
-    if (has_hole_ && is_older(hole_sequence_, stored.base_sequence)) has_hole_ = false;  // taken without a gap
+    if (has_hole_ && is_older(hole_sequence_, stored.base_sequence))
+        has_hole_ = false;  // taken without a gap
     stored.may_be_stored = false;
     forget(stored);
 }
 
-void sequence_ledger::on_not_stored(sequenced& refused) noexcept { leave_wire(refused); }
+void sequence_ledger::on_not_stored(sequenced& refused) noexcept {
+    leave_wire(refused);
+}
 
 void sequence_ledger::on_no_answer(sequenced& lost) noexcept {
     lost.may_be_stored = true;

@@ -107,7 +107,9 @@ private:
     static bool is_older(std::int32_t a, std::int32_t b) noexcept {
         return a != b && sequence_before(b, a) < (1 << 30);
     }
-    bool is_first(const sequenced& one) const noexcept { return !tracked_.empty() && &tracked_.front() == &one; }
+    bool is_first(const sequenced& one) const noexcept {
+        return !tracked_.empty() && &tracked_.front() == &one;
+    }
     void leave_wire(sequenced& attempted) noexcept;
     void forget(sequenced& gone) noexcept;
 

@@ -8,7 +8,8 @@
 namespace sluice {
 
 buffer_pool::buffer_pool(std::size_t capacity_bytes, std::uint32_t chunk_size_bytes)
-    : chunk_size_(chunk_size_bytes), capacity_(static_cast<std::uint32_t>(capacity_bytes / chunk_size_bytes)) {
+    : chunk_size_(chunk_size_bytes),
+      capacity_(static_cast<std::uint32_t>(capacity_bytes / chunk_size_bytes)) {
     ensure(chunk_size_bytes > 0);
     ensure(capacity_ > 0);
     next_.resize(capacity_, chunk_index::none);

@@ -72,7 +72,8 @@ public:
 
     std::byte* data(chunk_index chunk) const noexcept {
         const auto index = static_cast<std::uint32_t>(chunk);
-        if (index < capacity_) [[likely]] return base_ + std::size_t{index} * chunk_size_;
+        if (index < capacity_) [[likely]]
+            return base_ + std::size_t{index} * chunk_size_;
         return extra_[index - capacity_];
     }
     chunk_index next(chunk_index chunk) const noexcept { return next_[static_cast<std::uint32_t>(chunk)]; }
@@ -95,11 +96,11 @@ private:
     std::uint32_t chunk_size_;
     std::uint32_t capacity_;
     std::int64_t lent_ = 0;
-    std::uint32_t touched_ = 0;                // chunks below this index were lent at least once
-    chunk_index free_ = chunk_index::none;     // those given back, newest first
+    std::uint32_t touched_ = 0;             // chunks below this index were lent at least once
+    chunk_index free_ = chunk_index::none;  // those given back, newest first
     std::byte* base_ = nullptr;
-    std::vector<chunk_index> next_;            // by chunk: the next of its chain or of the free list
-    std::vector<std::byte*> extra_;            // beyond the budget, by index - capacity; nullptr = slot free
+    std::vector<chunk_index> next_;  // by chunk: the next of its chain or of the free list
+    std::vector<std::byte*> extra_;  // beyond the budget, by index - capacity; nullptr = slot free
     list_of<memory_waiter, memory_waiter> waiters_;
 };
 

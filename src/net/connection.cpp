@@ -15,11 +15,16 @@ constexpr std::size_t correlation_id_offset = 8;  // behind size, API key and ve
 constexpr std::size_t receive_buffer_min = 16 * 1024;
 constexpr std::size_t pieces_max = 1024;  // UIO_MAXIOV
 constexpr duration slow_after = std::chrono::milliseconds(1500);
-constexpr std::size_t pipeline_spare = 8;  // for ApiVersions, Metadata, InitProducerId beside the Produce requests
+constexpr std::size_t pipeline_spare =
+    8;  // for ApiVersions, Metadata, InitProducerId beside the Produce requests
 
-error_code system_error(int result) noexcept { return {-result, boost::system::system_category()}; }
+error_code system_error(int result) noexcept {
+    return {-result, boost::system::system_category()};
+}
 
-std::string describe(int result) { return fmt::format("{} (errno {})", std::strerror(-result), -result); }
+std::string describe(int result) {
+    return fmt::format("{} (errno {})", std::strerror(-result), -result);
+}
 
 }  // namespace
 
@@ -44,12 +49,21 @@ void connection::receiving_operation::done(io_operation& operation) noexcept {
     static_cast<receiving_operation&>(operation).self.on_received(operation.result);
 }
 // Runs no user code, so it is done when the loop ends, too.
-void connection::closed_task::run_or_drop(task& task, fate) { static_cast<closed_task&>(task).self.deliver_closed(); }
+void connection::closed_task::run_or_drop(task& task, fate) {
+    static_cast<closed_task&>(task).self.deliver_closed();
+}
 
 connection::connection(event_loop& loop, resolver& names, owner& owned_by, const connection_config& config,
                        host_port address, std::int32_t node_id, std::uint64_t seed)
-    : loop_(loop), names_(names), owner_(owned_by), config_(config), address_(std::move(address)), node_id_(node_id),
-      randomness_(seed), policy_(config.reconnect), pipeline_(config.in_flight_max + pipeline_spare) {}
+    : loop_(loop),
+      names_(names),
+      owner_(owned_by),
+      config_(config),
+      address_(std::move(address)),
+      node_id_(node_id),
+      randomness_(seed),
+      policy_(config.reconnect),
+      pipeline_(config.in_flight_max + pipeline_spare) {}
 
 connection::~connection() {
     ensure(is_idle());
@@ -89,7 +103,8 @@ void connection::open(time_point now) {
 void connection::on_resolved() {
     if (state_ != state::resolving) return;
     if (lookup_.found.empty()) {
-        close(errc::bootstrap_failed, fmt::format("{}: {}", address_.text(), lookup_.error_text), loop_.now());
+        close(errc::bootstrap_failed, fmt::format("{}: {}", address_.text(), lookup_.error_text),
+              loop_.now());
         return;
     }
     wants_resolving_ = false;
@@ -104,7 +119,8 @@ void connection::connect_to_next() {
     const endpoint& peer = endpoints_[next_endpoint_++];
     const auto opened = loop_.io().open(peer.family(), config_.socket);
     if (!opened) {
-        close(opened.error(), fmt::format("{}: no socket: {}", peer_text(), opened.error().message()), loop_.now());
+        close(opened.error(), fmt::format("{}: no socket: {}", peer_text(), opened.error().message()),
+              loop_.now());
         return;
     }
     socket_ = *opened;
@@ -165,7 +181,8 @@ void connection::send(outgoing_request& request, time_point now) {
     request.was_sent_ = false;
     request.is_failed_ = false;
     if (request.expects_answer) {
-        pipeline_.push({correlation_id, request.key, request.version, after(now, config_.request_timeout), &request});
+        pipeline_.push(
+            {correlation_id, request.key, request.version, after(now, config_.request_timeout), &request});
     } else {
         ++unanswered_unsent_;
     }
@@ -219,7 +236,8 @@ void connection::on_sent(int result) {
     }
     if (state_ == state::closing) return finish_closing_if_done();
     if (result < 0) {
-        close(system_error(result), fmt::format("{}: sending: {}", peer_text(), describe(result)), loop_.now());
+        close(system_error(result), fmt::format("{}: sending: {}", peer_text(), describe(result)),
+              loop_.now());
         return;
     }
     start_send();
@@ -234,7 +252,8 @@ void connection::receive() {
     }
     if (received_end_ == received_.size()) {
         if (received_begin_ > 0) {
-            std::memmove(received_.data(), received_.data() + received_begin_, received_end_ - received_begin_);
+            std::memmove(received_.data(), received_.data() + received_begin_,
+                         received_end_ - received_begin_);
             received_end_ -= received_begin_;
             received_begin_ = 0;
         } else {
@@ -249,7 +268,8 @@ void connection::on_received(int result) {
     if (state_ == state::closing) return finish_closing_if_done();
     if (result <= 0) {
         const std::string why = result == 0 ? "the broker closed the connection" : describe(result);
-        const char* when = state_ == state::negotiating ? " during ApiVersions; is this a Kafka broker without TLS?" : "";
+        const char* when =
+            state_ == state::negotiating ? " during ApiVersions; is this a Kafka broker without TLS?" : "";
         close(result == 0 ? error_code(errc::disconnected) : system_error(result),
               fmt::format("{}: {}{}", peer_text(), why, when), loop_.now());
         return;
@@ -263,14 +283,15 @@ void connection::read_frames() {
     while (state_ == state::ready || state_ == state::negotiating) {
         const bytes available = bytes(received_).subspan(received_begin_, received_end_ - received_begin_);
         if (available.size() < wire::frame_prefix_size) return;
-        const std::uint32_t limit = state_ == state::ready
-                                        ? config_.frame_size_max
-                                        : std::min(config_.frame_size_max, wire::frame_size_max_unauthenticated);
+        const std::uint32_t limit =
+            state_ == state::ready ? config_.frame_size_max
+                                   : std::min(config_.frame_size_max, wire::frame_size_max_unauthenticated);
         const auto size = wire::read_frame_size(available.first<wire::frame_prefix_size>(), limit);
         if (!size) {
             const auto claimed = wire::load_big_endian<std::int32_t>(available.data());
             close(size.error(),
-                  fmt::format("{}: announced a frame of {} bytes, the limit is {}", peer_text(), claimed, limit),
+                  fmt::format("{}: announced a frame of {} bytes, the limit is {}", peer_text(), claimed,
+                              limit),
                   loop_.now());
             return;
         }
@@ -311,8 +332,9 @@ void connection::close(error_code why, std::string text, time_point now) {
     if (was_connected_) wants_resolving_ = true;  // the broker may be elsewhere by now
     names_.cancel(lookup_);
     fail_requests(why);
-    for (io_operation* pending : {static_cast<io_operation*>(&connecting_), static_cast<io_operation*>(&sending_),
-                                  static_cast<io_operation*>(&receiving_)}) {
+    for (io_operation* pending :
+         {static_cast<io_operation*>(&connecting_), static_cast<io_operation*>(&sending_),
+          static_cast<io_operation*>(&receiving_)}) {
         if (pending->is_pending) loop_.io().cancel(*pending);
     }
     finish_closing_if_done();
@@ -380,25 +402,29 @@ const char* connection::what_it_waits_for() const noexcept {
 
 void connection::on_time(time_point now) {
     if (setup_deadline_ <= now) {
-        return close(errc::connect_timeout, fmt::format("{}: timed out waiting for {}", peer_text(), what_it_waits_for()),
-                     now);
+        return close(errc::connect_timeout,
+                     fmt::format("{}: timed out waiting for {}", peer_text(), what_it_waits_for()), now);
     }
     if (tell_slow_at_ <= now) {
         tell_slow_at_ = never;
         const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(slow_after).count();
-        owner_.on_slow(*this, fmt::format("{}: still waiting for {} after {} ms", peer_text(), what_it_waits_for(), waited),
-                       now);
+        owner_.on_slow(
+            *this,
+            fmt::format("{}: still waiting for {} after {} ms", peer_text(), what_it_waits_for(), waited),
+            now);
     }
     if (state_ == state::ready && pipeline_.next_deadline() <= now) {
         close(errc::request_timeout,
-              fmt::format("{}: no answer within request.timeout.ms ({} ms)", peer_text(),
-                          std::chrono::duration_cast<std::chrono::milliseconds>(config_.request_timeout).count()),
+              fmt::format(
+                  "{}: no answer within request.timeout.ms ({} ms)", peer_text(),
+                  std::chrono::duration_cast<std::chrono::milliseconds>(config_.request_timeout).count()),
               now);
     }
 }
 
 time_point connection::next_deadline() const noexcept {
-    return std::min({setup_deadline_, tell_slow_at_, state_ == state::ready ? pipeline_.next_deadline() : never});
+    return std::min(
+        {setup_deadline_, tell_slow_at_, state_ == state::ready ? pipeline_.next_deadline() : never});
 }
 
 }  // namespace sluice

@@ -80,14 +80,15 @@ public:
         // Not ready after a while, and not given up either. Once for each attempt.
         virtual void on_slow(connection& slow, const std::string& text, time_point now) = 0;
         // Idle again; its requests have failed already. `text` names the address and what went wrong.
-        virtual void on_closed(connection& closed, error_code why, const std::string& text, time_point now) = 0;
+        virtual void on_closed(connection& closed, error_code why, const std::string& text,
+                               time_point now) = 0;
 
     protected:
         ~owner() = default;
     };
 
-    connection(event_loop& loop, resolver& names, owner& owned_by, const connection_config& config, host_port address,
-               std::int32_t node_id, std::uint64_t seed);
+    connection(event_loop& loop, resolver& names, owner& owned_by, const connection_config& config,
+               host_port address, std::int32_t node_id, std::uint64_t seed);
     ~connection();
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
@@ -190,10 +191,11 @@ private:
     handshake handshake_;
     pipeline pipeline_;
 
-    outgoing_list queued_;               // not given to the kernel yet, in order
-    std::size_t unanswered_unsent_ = 0;  // of those in queued_ and sending_now_, which are not in the pipeline
-    outgoing_list sending_now_;          // of the send in flight, in order
-    std::vector<iovec> pieces_;          // of the send in flight
+    outgoing_list queued_;  // not given to the kernel yet, in order
+    std::size_t unanswered_unsent_ =
+        0;                       // of those in queued_ and sending_now_, which are not in the pipeline
+    outgoing_list sending_now_;  // of the send in flight, in order
+    std::vector<iovec> pieces_;  // of the send in flight
     std::size_t sent_of_first_request_ = 0;
     struct handshake_request;
     std::unique_ptr<handshake_request> handshake_request_;

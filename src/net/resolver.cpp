@@ -84,7 +84,8 @@ public:
         shared_->wake.notify_one();
         if (!thread_.joinable()) return;
         if (is_busy) {
-            thread_.detach();  // in getaddrinfo, which nothing can interrupt; it touches nothing but what it shares
+            thread_
+                .detach();  // in getaddrinfo, which nothing can interrupt; it touches nothing but what it shares
         } else {
             thread_.join();
         }
@@ -136,6 +137,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<resolver> make_system_resolver(event_loop& loop) { return std::make_unique<system_resolver>(loop); }
+std::unique_ptr<resolver> make_system_resolver(event_loop& loop) {
+    return std::make_unique<system_resolver>(loop);
+}
 
 }  // namespace sluice

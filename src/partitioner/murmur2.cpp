@@ -26,7 +26,10 @@ std::int32_t murmur2(bytes key) noexcept {
     switch (left) {
         case 3: h ^= std::to_integer<std::uint32_t>(at[2]) << 16; [[fallthrough]];
         case 2: h ^= std::to_integer<std::uint32_t>(at[1]) << 8; [[fallthrough]];
-        case 1: h ^= std::to_integer<std::uint32_t>(at[0]); h *= m; break;
+        case 1:
+            h ^= std::to_integer<std::uint32_t>(at[0]);
+            h *= m;
+            break;
         default: break;
     }
     h ^= h >> 13;

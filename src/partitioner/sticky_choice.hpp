@@ -25,7 +25,8 @@ public:
     // True if the next record goes elsewhere.
     bool on_appended(std::uint32_t bytes, bool is_batch_full, std::uint32_t batch_size) noexcept {
         produced_bytes_ += bytes;
-        const bool is_over = (produced_bytes_ >= batch_size && is_batch_full) || produced_bytes_ >= 2 * std::uint64_t{batch_size};
+        const bool is_over = (produced_bytes_ >= batch_size && is_batch_full) ||
+                             produced_bytes_ >= 2 * std::uint64_t{batch_size};
         if (is_over) forget();
         return is_over;
     }

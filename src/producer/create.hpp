@@ -9,7 +9,8 @@
 namespace sluice {
 
 // As producer::create. The configuration is checked, and gets a client id and a seed where it has none.
-call_operation<producer> create_with(std::vector<event_loop*> loops, producer_config config, resolver_factory names);
+call_operation<producer> create_with(std::vector<event_loop*> loops, producer_config config,
+                                     resolver_factory names);
 
 // The way in for the project's own tests and tools.
 struct producer_access {

@@ -12,9 +12,13 @@ bool deliver_operation::poll() {
     return delivery_.poll();
 }
 
-error_code deliver_operation::error() noexcept { return is_accepted_ ? delivery_.error() : sending_.error(); }
+error_code deliver_operation::error() noexcept {
+    return is_accepted_ ? delivery_.error() : sending_.error();
+}
 
-shared_text deliver_operation::message() { return is_accepted_ ? delivery_.message() : sending_.message(); }
+shared_text deliver_operation::message() {
+    return is_accepted_ ? delivery_.message() : sending_.message();
+}
 
 record_metadata deliver_operation::take() {
     if (is_accepted_) return delivery_.take();

@@ -27,7 +27,9 @@ result_block& delivery::block() noexcept {
     return *holder;
 }
 
-staged_record& delivery::staged() const noexcept { return *static_cast<staged_record*>(holder_); }
+staged_record& delivery::staged() const noexcept {
+    return *static_cast<staged_record*>(holder_);
+}
 
 bool delivery::poll() noexcept {
     switch (kind_) {
@@ -51,7 +53,8 @@ error_code delivery::error() noexcept {
 shared_text delivery::message() {
     if (is_cancelled_) return {};
     switch (kind_) {
-        case kind::empty: return shared_text("this delivery is empty: it was moved from, or never came from send()");
+        case kind::empty:
+            return shared_text("this delivery is empty: it was moved from, or never came from send()");
         case kind::core: return block().result().message;
         case kind::shared: return staged().result.message;
     }
@@ -61,7 +64,8 @@ shared_text delivery::message() {
 record_metadata delivery::take() {
     if (kind_ == kind::empty) return {};
     if (!is_cancelled_) {
-        return kind_ == kind::core ? block().metadata(index_, timestamp_, key_size_, value_size_) : staged().metadata();
+        return kind_ == kind::core ? block().metadata(index_, timestamp_, key_size_, value_size_)
+                                   : staged().metadata();
     }
     record_metadata known;
     known.topic = kind_ == kind::core ? block().topic() : staged().topic_name;

@@ -11,7 +11,9 @@ void throw_error(error_code code, const shared_text& message) {
     throw error(code, std::move(text));
 }
 
-event_loop* current_loop() noexcept { return event_loop::current(); }
+event_loop* current_loop() noexcept {
+    return event_loop::current();
+}
 
 // ---- handlers in other contexts
 
@@ -44,9 +46,17 @@ void call_state::finish(error_code why, shared_text message_) {
     event_->set(1, event_loop::current());
 }
 
-bool call_state::is_finished() const noexcept { return event_->level() != 0; }
-void call_state::start(completion& done, remote_signal*& signal) { event_->start(1, done, signal); }
-bool call_state::take_back(remote_signal*& signal) noexcept { return event_->take_back(signal); }
-void call_state::abandon(remote_signal*& signal) noexcept { event_->abandon(signal); }
+bool call_state::is_finished() const noexcept {
+    return event_->level() != 0;
+}
+void call_state::start(completion& done, remote_signal*& signal) {
+    event_->start(1, done, signal);
+}
+bool call_state::take_back(remote_signal*& signal) noexcept {
+    return event_->take_back(signal);
+}
+void call_state::abandon(remote_signal*& signal) noexcept {
+    event_->abandon(signal);
+}
 
 }  // namespace sluice::detail

@@ -11,35 +11,37 @@
 
 namespace sluice {
 
-call_operation<producer> create_with(std::vector<event_loop*> loops, producer_config config, resolver_factory names) {
-    return call_operation<producer>(
-        [loops = std::move(loops), config = std::move(config), names = std::move(names)](const auto& result) mutable {
-            if (auto problem = config.validate()) {
-                return result->finish(errc::invalid_config,
-                                      shared_text(fmt::format("{}: {}", problem->key, problem->text)));
+call_operation<producer> create_with(std::vector<event_loop*> loops, producer_config config,
+                                     resolver_factory names) {
+    return call_operation<producer>([loops = std::move(loops), config = std::move(config),
+                                     names = std::move(names)](const auto& result) mutable {
+        if (auto problem = config.validate()) {
+            return result->finish(errc::invalid_config,
+                                  shared_text(fmt::format("{}: {}", problem->key, problem->text)));
+        }
+        if (loops.empty()) {
+            return result->finish(errc::invalid_config, shared_text("a producer needs a loop at least"));
+        }
+        static std::atomic<std::uint32_t> unnamed{0};
+        if (config.client_id.empty()) config.client_id = fmt::format("producer-{}", ++unnamed);
+        if (config.seed == 0) config.seed = random_seed();
+        const std::size_t smallest = static_cast<std::size_t>(config.buffer_memory) / loops.size();
+        if (smallest == 0) {
+            return result->finish(
+                errc::invalid_config,
+                shared_text(fmt::format("buffer.memory: {} bytes cannot be shared by {} shards",
+                                        config.buffer_memory, loops.size())));
+        }
+        auto core = std::make_shared<producer_core>(std::move(config), std::move(loops), std::move(names));
+        core->start([core, result](error_code why, const std::string& text) {
+            if (why) {
+                core->abandon();
+            } else {
+                result->value = producer_access::make(core);
             }
-            if (loops.empty()) {
-                return result->finish(errc::invalid_config, shared_text("a producer needs a loop at least"));
-            }
-            static std::atomic<std::uint32_t> unnamed{0};
-            if (config.client_id.empty()) config.client_id = fmt::format("producer-{}", ++unnamed);
-            if (config.seed == 0) config.seed = random_seed();
-            const std::size_t smallest = static_cast<std::size_t>(config.buffer_memory) / loops.size();
-            if (smallest == 0) {
-                return result->finish(errc::invalid_config,
-                                      shared_text(fmt::format("buffer.memory: {} bytes cannot be shared by {} shards",
-                                                              config.buffer_memory, loops.size())));
-            }
-            auto core = std::make_shared<producer_core>(std::move(config), std::move(loops), std::move(names));
-            core->start([core, result](error_code why, const std::string& text) {
-                if (why) {
-                    core->abandon();
-                } else {
-                    result->value = producer_access::make(core);
-                }
-                result->finish(why, shared_text(text));
-            });
+            result->finish(why, shared_text(text));
         });
+    });
 }
 
 call_operation<producer> producer::create(std::span<loop* const> on, producer_config config) {
@@ -74,10 +76,13 @@ result<delivery> producer::try_send(const record& sent) {
     return here != nullptr ? core_->try_send_at(*here, sent) : core_->try_stage(sent);
 }
 
-topic producer::topic(std::string_view name) { return core_->handle_for(name); }
+topic producer::topic(std::string_view name) {
+    return core_->handle_for(name);
+}
 
 call_operation<void> producer::flush() {
-    return call_operation<void>([core = core_](const auto& result) { core->flush([result] { result->finish(); }); });
+    return call_operation<void>(
+        [core = core_](const auto& result) { core->flush([result] { result->finish(); }); });
 }
 
 call_operation<void> producer::close(nanoseconds timeout) {
@@ -90,21 +95,22 @@ call_operation<void> producer::close(nanoseconds timeout) {
 }
 
 call_operation<std::vector<partition_info>> producer::partitions_for(std::string_view topic) {
-    return call_operation<std::vector<partition_info>>([core = core_, name = std::string(topic)](const auto& result) {
-        ask_partitions(*core, name, [result](error_code why, shared_text text, const topic_node* known) {
-            if (known != nullptr) {
-                for (const partition_node& each : known->partitions) {
-                    partition_info& added = result->value.emplace_back();
-                    added.partition = static_cast<std::int32_t>(result->value.size()) - 1;
-                    added.leader = each.leader;
-                    added.replicas = each.replicas;
-                    added.in_sync_replicas = each.in_sync_replicas;
-                    added.offline_replicas = each.offline_replicas;
+    return call_operation<std::vector<partition_info>>(
+        [core = core_, name = std::string(topic)](const auto& result) {
+            ask_partitions(*core, name, [result](error_code why, shared_text text, const topic_node* known) {
+                if (known != nullptr) {
+                    for (const partition_node& each : known->partitions) {
+                        partition_info& added = result->value.emplace_back();
+                        added.partition = static_cast<std::int32_t>(result->value.size()) - 1;
+                        added.leader = each.leader;
+                        added.replicas = each.replicas;
+                        added.in_sync_replicas = each.in_sync_replicas;
+                        added.offline_replicas = each.offline_replicas;
+                    }
                 }
-            }
-            result->finish(why, std::move(text));
+                result->finish(why, std::move(text));
+            });
         });
-    });
 }
 
 }  // namespace sluice

@@ -93,10 +93,12 @@ std::optional<problem> store_acks(producer_config& config, std::string_view valu
 
 std::optional<problem> store_idempotence(producer_config& config, std::string_view value) {
     std::string lower(value);
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char each) { return each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each; });
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char each) {
+        return each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each;
+    });
     if (lower != "true" && lower != "false") {
-        return problem{"enable.idempotence", fmt::format("'{}' is not allowed; expected true or false", value)};
+        return problem{"enable.idempotence",
+                       fmt::format("'{}' is not allowed; expected true or false", value)};
     }
     config.enable_idempotence = lower == "true";
     return std::nullopt;
@@ -105,7 +107,8 @@ std::optional<problem> store_idempotence(producer_config& config, std::string_vi
 const key implemented[] = {
     {"acks", text_key{&store_acks}},
     {"batch.size", number<&producer_config::batch_size>(0, int_max)},
-    {"bootstrap.servers", text_key{[](producer_config& config, std::string_view value) -> std::optional<problem> {
+    {"bootstrap.servers",
+     text_key{[](producer_config& config, std::string_view value) -> std::optional<problem> {
          config.bootstrap_servers = value;
          if (auto wrong = validate_bootstrap(value)) return problem{"bootstrap.servers", *wrong};
          return std::nullopt;
@@ -134,43 +137,109 @@ const key implemented[] = {
     {"send.buffer.bytes", number<&producer_config::send_buffer>(-1, int_max)},
     {"socket.connection.setup.timeout.max.ms",
      number<&producer_config::socket_connection_setup_timeout_max>(0, long_max)},
-    {"socket.connection.setup.timeout.ms", number<&producer_config::socket_connection_setup_timeout>(0, long_max)},
+    {"socket.connection.setup.timeout.ms",
+     number<&producer_config::socket_connection_setup_timeout>(0, long_max)},
 };
 
 // The other keys of Kafka's producer (4.4).
 constexpr std::string_view not_yet[] = {
-    "bootstrap.resolve.timeout.ms", "buffer.memory.allocation.strategy", "client.dns.lookup", "client.rack",
-    "compression.gzip.level", "compression.lz4.level", "compression.type", "compression.zstd.level",
-    "config.providers", "connections.max.idle.ms", "enable.metrics.push", "interceptor.classes", "key.serializer",
-    "metadata.cluster.check.enable", "metadata.recovery.rebootstrap.trigger.ms", "metadata.recovery.strategy",
-    "metric.reporters", "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
-    "partitioner.adaptive.partitioning.enable", "partitioner.availability.timeout.ms", "partitioner.class",
-    "partitioner.ignore.keys", "partitioner.rack.aware", "sasl.client.callback.handler.class", "sasl.jaas.config",
-    "sasl.kerberos.kinit.cmd", "sasl.kerberos.min.time.before.relogin", "sasl.kerberos.service.name",
-    "sasl.kerberos.ticket.renew.jitter", "sasl.kerberos.ticket.renew.window.factor",
-    "sasl.login.callback.handler.class", "sasl.login.class", "sasl.login.connect.timeout.ms",
-    "sasl.login.read.timeout.ms", "sasl.login.refresh.buffer.seconds", "sasl.login.refresh.min.period.seconds",
-    "sasl.login.refresh.window.factor", "sasl.login.refresh.window.jitter", "sasl.login.retry.backoff.max.ms",
-    "sasl.login.retry.backoff.ms", "sasl.mechanism", "sasl.oauthbearer.allow.unverified.audience",
-    "sasl.oauthbearer.allow.unverified.issuer", "sasl.oauthbearer.assertion.algorithm",
-    "sasl.oauthbearer.assertion.claim.aud", "sasl.oauthbearer.assertion.claim.exp.seconds",
-    "sasl.oauthbearer.assertion.claim.iss", "sasl.oauthbearer.assertion.claim.jti.include",
-    "sasl.oauthbearer.assertion.claim.nbf.seconds", "sasl.oauthbearer.assertion.claim.sub",
-    "sasl.oauthbearer.assertion.file", "sasl.oauthbearer.assertion.private.key.file",
-    "sasl.oauthbearer.assertion.private.key.passphrase", "sasl.oauthbearer.assertion.template.file",
-    "sasl.oauthbearer.client.credentials.client.id", "sasl.oauthbearer.client.credentials.client.secret",
-    "sasl.oauthbearer.clock.skew.seconds", "sasl.oauthbearer.expected.audience", "sasl.oauthbearer.expected.issuer",
-    "sasl.oauthbearer.header.urlencode", "sasl.oauthbearer.jwks.endpoint.refresh.ms",
-    "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms",
-    "sasl.oauthbearer.jwks.endpoint.url", "sasl.oauthbearer.jwt.retriever.class",
-    "sasl.oauthbearer.jwt.validator.class", "sasl.oauthbearer.scope", "sasl.oauthbearer.scope.claim.name",
-    "sasl.oauthbearer.sub.claim.name", "sasl.oauthbearer.token.endpoint.url", "security.protocol",
-    "security.providers", "ssl.cipher.suites", "ssl.enabled.protocols", "ssl.endpoint.identification.algorithm",
-    "ssl.engine.factory.class", "ssl.key.password", "ssl.keymanager.algorithm", "ssl.keystore.certificate.chain",
-    "ssl.keystore.key", "ssl.keystore.location", "ssl.keystore.password", "ssl.keystore.type", "ssl.protocol",
-    "ssl.provider", "ssl.secure.random.implementation", "ssl.trustmanager.algorithm", "ssl.truststore.certificates",
-    "ssl.truststore.location", "ssl.truststore.password", "ssl.truststore.type", "transaction.timeout.ms",
-    "transaction.two.phase.commit.enable", "transactional.id", "value.serializer",
+    "bootstrap.resolve.timeout.ms",
+    "buffer.memory.allocation.strategy",
+    "client.dns.lookup",
+    "client.rack",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.type",
+    "compression.zstd.level",
+    "config.providers",
+    "connections.max.idle.ms",
+    "enable.metrics.push",
+    "interceptor.classes",
+    "key.serializer",
+    "metadata.cluster.check.enable",
+    "metadata.recovery.rebootstrap.trigger.ms",
+    "metadata.recovery.strategy",
+    "metric.reporters",
+    "metrics.num.samples",
+    "metrics.recording.level",
+    "metrics.sample.window.ms",
+    "partitioner.adaptive.partitioning.enable",
+    "partitioner.availability.timeout.ms",
+    "partitioner.class",
+    "partitioner.ignore.keys",
+    "partitioner.rack.aware",
+    "sasl.client.callback.handler.class",
+    "sasl.jaas.config",
+    "sasl.kerberos.kinit.cmd",
+    "sasl.kerberos.min.time.before.relogin",
+    "sasl.kerberos.service.name",
+    "sasl.kerberos.ticket.renew.jitter",
+    "sasl.kerberos.ticket.renew.window.factor",
+    "sasl.login.callback.handler.class",
+    "sasl.login.class",
+    "sasl.login.connect.timeout.ms",
+    "sasl.login.read.timeout.ms",
+    "sasl.login.refresh.buffer.seconds",
+    "sasl.login.refresh.min.period.seconds",
+    "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter",
+    "sasl.login.retry.backoff.max.ms",
+    "sasl.login.retry.backoff.ms",
+    "sasl.mechanism",
+    "sasl.oauthbearer.allow.unverified.audience",
+    "sasl.oauthbearer.allow.unverified.issuer",
+    "sasl.oauthbearer.assertion.algorithm",
+    "sasl.oauthbearer.assertion.claim.aud",
+    "sasl.oauthbearer.assertion.claim.exp.seconds",
+    "sasl.oauthbearer.assertion.claim.iss",
+    "sasl.oauthbearer.assertion.claim.jti.include",
+    "sasl.oauthbearer.assertion.claim.nbf.seconds",
+    "sasl.oauthbearer.assertion.claim.sub",
+    "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.private.key.file",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.template.file",
+    "sasl.oauthbearer.client.credentials.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret",
+    "sasl.oauthbearer.clock.skew.seconds",
+    "sasl.oauthbearer.expected.audience",
+    "sasl.oauthbearer.expected.issuer",
+    "sasl.oauthbearer.header.urlencode",
+    "sasl.oauthbearer.jwks.endpoint.refresh.ms",
+    "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms",
+    "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms",
+    "sasl.oauthbearer.jwks.endpoint.url",
+    "sasl.oauthbearer.jwt.retriever.class",
+    "sasl.oauthbearer.jwt.validator.class",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.scope.claim.name",
+    "sasl.oauthbearer.sub.claim.name",
+    "sasl.oauthbearer.token.endpoint.url",
+    "security.protocol",
+    "security.providers",
+    "ssl.cipher.suites",
+    "ssl.enabled.protocols",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.engine.factory.class",
+    "ssl.key.password",
+    "ssl.keymanager.algorithm",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.type",
+    "ssl.protocol",
+    "ssl.provider",
+    "ssl.secure.random.implementation",
+    "ssl.trustmanager.algorithm",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.type",
+    "transaction.timeout.ms",
+    "transaction.two.phase.commit.enable",
+    "transactional.id",
+    "value.serializer",
 };
 
 const key* find_key(std::string_view name) {
@@ -185,7 +254,9 @@ bool is_not_yet(std::string_view name) {
 
 }  // namespace
 
-bool producer_config::is_known(std::string_view name) noexcept { return find_key(name) != nullptr || is_not_yet(name); }
+bool producer_config::is_known(std::string_view name) noexcept {
+    return find_key(name) != nullptr || is_not_yet(name);
+}
 
 std::optional<problem> producer_config::set(std::string_view name, std::string_view value) {
     const key* found = find_key(name);
@@ -201,7 +272,8 @@ std::optional<problem> producer_config::set(std::string_view name, std::string_v
     const auto& range = std::get<number_key>(found->kind);
     std::int64_t parsed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
-    if (error != std::errc() || end != text.data() + text.size() || parsed < range.min || parsed > range.max) {
+    if (error != std::errc() || end != text.data() + text.size() || parsed < range.min ||
+        parsed > range.max) {
         return out_of_range(name, value, range.min, range.max);
     }
     range.store(*this, parsed);
@@ -220,7 +292,8 @@ std::optional<problem> producer_config::validate() {
         if (range->is_time && value > time_max) range->store(*this, time_max);
     }
     if (acks != sluice::acks::all && acks != sluice::acks::none && acks != sluice::acks::leader) {
-        return problem{"acks", fmt::format("{} is not allowed; expected all, none or leader", static_cast<int>(acks))};
+        return problem{
+            "acks", fmt::format("{} is not allowed; expected all, none or leader", static_cast<int>(acks))};
     }
     // Combinations 1 to 4 of the configuration's rules.
     const bool rules_out_idempotence = acks != sluice::acks::all || retries == 0;
@@ -239,17 +312,19 @@ std::optional<problem> producer_config::validate() {
     const milliseconds least = std::min(linger + request_timeout, milliseconds(int_max));
     if (delivery_timeout && *delivery_timeout < least) {
         return problem{"delivery.timeout.ms",
-                       fmt::format("'{}' is less than linger.ms + request.timeout.ms ({})", delivery_timeout->count(),
-                                   least.count())};
+                       fmt::format("'{}' is less than linger.ms + request.timeout.ms ({})",
+                                   delivery_timeout->count(), least.count())};
     }
     if (!delivery_timeout) delivery_timeout = std::max(milliseconds(120000), least);
     // 11: only the first of the two set: constant.
     if (!reconnect_backoff_max) {
-        reconnect_backoff_max = reconnect_backoff == milliseconds(50) ? milliseconds(1000) : reconnect_backoff;
+        reconnect_backoff_max =
+            reconnect_backoff == milliseconds(50) ? milliseconds(1000) : reconnect_backoff;
     }
     if (buffer_memory < 1024) {
-        return problem{"buffer.memory", fmt::format("'{}' is too little for one record; expected 1024 at least",
-                                                    buffer_memory)};
+        return problem{
+            "buffer.memory",
+            fmt::format("'{}' is too little for one record; expected 1024 at least", buffer_memory)};
     }
     return std::nullopt;
 }

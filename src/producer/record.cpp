@@ -17,12 +17,19 @@ bytes_view view_of(const std::optional<std::string>& held) {
 
 }  // namespace
 
-std::string_view topic::name() const noexcept { return entry_ == nullptr ? std::string_view() : entry_->name.view(); }
+std::string_view topic::name() const noexcept {
+    return entry_ == nullptr ? std::string_view() : entry_->name.view();
+}
 
-std::string_view topic_ref::name() const noexcept { return entry_ == nullptr ? name_ : entry_->name.view(); }
+std::string_view topic_ref::name() const noexcept {
+    return entry_ == nullptr ? name_ : entry_->name.view();
+}
 
 owning_record::owning_record(const record& from)
-    : key_(copied(from.key)), value_(copied(from.value)), partition_(from.partition), timestamp_(from.timestamp) {
+    : key_(copied(from.key)),
+      value_(copied(from.value)),
+      partition_(from.partition),
+      timestamp_(from.timestamp) {
     if (topic_entry* entry = from.topic.entry()) {
         topic_ = topic_access::handle(entry->shared_from_this());
     } else {

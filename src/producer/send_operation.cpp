@@ -27,7 +27,9 @@ send_operation& send_operation::operator=(send_operation&& other) noexcept {
     return *new (this) send_operation(std::move(other));
 }
 
-local_send& send_operation::local() noexcept { return *std::launder(reinterpret_cast<local_send*>(local_)); }
+local_send& send_operation::local() noexcept {
+    return *std::launder(reinterpret_cast<local_send*>(local_));
+}
 
 void send_operation::end_local() noexcept {
     if (std::exchange(has_local_, false)) local().~local_send();
@@ -81,7 +83,8 @@ send_status send_operation::try_accept(shard& at, served_by turn, std::uint64_t 
 }
 
 bool send_operation::finish_staged() {
-    if (signal_ != nullptr) return false;  // whoever waits is about to be told, and the signal must find us until then
+    if (signal_ != nullptr)
+        return false;  // whoever waits is about to be told, and the signal must find us until then
     if (staged_->event.level() < staged_record::decided) return false;
     staged_record& decided = *std::exchange(staged_, nullptr);
     if (decided.current_state() == staged_record::state::accepted) {
@@ -114,7 +117,8 @@ void send_operation::move_elsewhere(completion& done, time_point started) {
 bool send_operation::cancel(detail::cancel_kind, completion&) noexcept {
     if (state_ == state::waiting_here) {
         end_local();
-    } else if (state_ != state::waiting_there || !staged_->try_withdraw() || !staged_->event.take_back(signal_)) {
+    } else if (state_ != state::waiting_there || !staged_->try_withdraw() ||
+               !staged_->event.take_back(signal_)) {
         return false;  // decided already
     }
     if (staged_ != nullptr) std::exchange(staged_, nullptr)->drop_reference();

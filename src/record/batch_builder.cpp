@@ -22,7 +22,9 @@ bool batch_builder::append_over_chunks(const record_parts& parts, std::size_t si
     if (size > room && !pool_->try_lend(chunks_, pool_->chunks_for(size - room))) return false;
 
     std::array<std::byte, record_overhead_max> scratch;
-    const auto put = [&](std::byte* end) { copy(scratch.data(), static_cast<std::size_t>(end - scratch.data())); };
+    const auto put = [&](std::byte* end) {
+        copy(scratch.data(), static_cast<std::size_t>(end - scratch.data()));
+    };
     const auto put_field = [&](const bytes_view& field) {
         put(wire::write_varint(scratch.data(), static_cast<std::int32_t>(field.size_or_minus_one())));
         copy(field.data(), field.size());

@@ -39,7 +39,8 @@ public:
         if (record_count_ != 0 && estimated_size() + size > write_limit_) return false;
         if (is_closed_) return false;
         if (size <= static_cast<std::size_t>(chunk_end_ - cursor_)) [[likely]] {
-            cursor_ = write_record(cursor_, body, timestamp_delta, static_cast<std::int32_t>(record_count_), parts);
+            cursor_ =
+                write_record(cursor_, body, timestamp_delta, static_cast<std::int32_t>(record_count_), parts);
         } else if (!append_over_chunks(parts, size, body, timestamp_delta)) {
             return false;
         }

@@ -15,7 +15,8 @@ void encode(const batch_header& header, std::uint32_t body_crc,
     using wire::store_big_endian;
     std::byte* at = to.data();
     at = store_big_endian(at, header.base_offset);
-    at = store_big_endian(at, static_cast<std::int32_t>(batch_header::size_bytes - length_end) + header.body_size);
+    at = store_big_endian(
+        at, static_cast<std::int32_t>(batch_header::size_bytes - length_end) + header.body_size);
     at = store_big_endian(at, header.partition_leader_epoch);
     at = store_big_endian(at, header.magic);
     std::byte* const crc_place = at;
@@ -30,7 +31,8 @@ void encode(const batch_header& header, std::uint32_t body_crc,
     store_big_endian(at, header.record_count);
 
     const std::uint32_t header_crc = crc32c(to.subspan(batch_header::crc_start));
-    store_big_endian(crc_place, crc32c_combine(header_crc, body_crc, static_cast<std::size_t>(header.body_size)));
+    store_big_endian(crc_place,
+                     crc32c_combine(header_crc, body_crc, static_cast<std::size_t>(header.body_size)));
 }
 
 result<batch_header> decode_batch_header(bytes data) noexcept {

@@ -46,13 +46,16 @@ struct batch_header {
     bool has(batch_attributes attribute) const noexcept {
         return (attributes & static_cast<std::int16_t>(attribute)) != 0;
     }
-    int codec() const noexcept { return attributes & static_cast<std::int16_t>(batch_attributes::codec_mask); }
+    int codec() const noexcept {
+        return attributes & static_cast<std::int16_t>(batch_attributes::codec_mask);
+    }
 };
 
 static_assert(batch_header::size_bytes == 61);
 
 // Writes the header with its checksum, made of the header's own bytes and the checksum of the body.
-void encode(const batch_header& header, std::uint32_t body_crc, std::span<std::byte, batch_header::size_bytes> to) noexcept;
+void encode(const batch_header& header, std::uint32_t body_crc,
+            std::span<std::byte, batch_header::size_bytes> to) noexcept;
 
 // Reads the header of the batch that `data` begins with. Errors: protocol_error where it is cut off, its length is
 // impossible, or the magic is not 2. Whether the body is there too, and the checksum, is the caller's to check.

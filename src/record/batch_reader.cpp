@@ -54,7 +54,8 @@ std::optional<stored_record> batch_reader::next() {
     }
     error_ = errc::protocol_error;  // until the record turns out to be right
     std::int32_t size = 0;
-    if (!read_varint(rest_, size) || size < 0 || static_cast<std::size_t>(size) > rest_.size()) return std::nullopt;
+    if (!read_varint(rest_, size) || size < 0 || static_cast<std::size_t>(size) > rest_.size())
+        return std::nullopt;
     bytes body = rest_.first(static_cast<std::size_t>(size));
     rest_ = rest_.subspan(body.size());
     if (body.empty()) return std::nullopt;
@@ -79,8 +80,9 @@ std::optional<stored_record> batch_reader::next() {
     }
     if (!body.empty()) return std::nullopt;
     record.parts.headers = headers_;
-    record.parts.timestamp = header_.has(batch_attributes::log_append_time) ? header_.max_timestamp
-                                                                          : header_.base_timestamp + timestamp_delta;
+    record.parts.timestamp = header_.has(batch_attributes::log_append_time)
+                                 ? header_.max_timestamp
+                                 : header_.base_timestamp + timestamp_delta;
     ++read_count_;
     error_ = error_code();
     return record;

@@ -49,7 +49,9 @@ std::uint32_t crc32c_extend(std::uint32_t so_far, bytes data) noexcept {
     return ~crc;
 }
 
-std::uint32_t crc32c(bytes data) noexcept { return crc32c_extend(0, data); }
+std::uint32_t crc32c(bytes data) noexcept {
+    return crc32c_extend(0, data);
+}
 
 std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::size_t size_b) noexcept {
     std::uint32_t shifted = crc_a;

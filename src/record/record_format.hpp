@@ -59,7 +59,8 @@ inline std::size_t headers_size(std::span<const header> headers) noexcept {
 
 // Key, value and headers with their sizes: what does not depend on the record's place in a batch.
 inline std::size_t record_content_size(const record_parts& parts) noexcept {
-    return detail::field_size(parts.key) + detail::field_size(parts.value) + detail::headers_size(parts.headers);
+    return detail::field_size(parts.key) + detail::field_size(parts.value) +
+           detail::headers_size(parts.headers);
 }
 
 // The body, from its content's size. `length` goes before it.

@@ -13,10 +13,10 @@ struct verdict {
         fail          // for good
     };
     action what = action::fail;
-    bool may_be_stored = false;     // of an error: the append may have happened all the same
-    bool wants_metadata = false;    // the leader is not what we think (InvalidMetadata)
-    bool is_fatal = false;          // for the whole producer (31, 35, 49, 53, 90 with idempotence)
-    bool is_out_of_order = false;   // OUT_OF_ORDER_SEQUENCE_NUMBER, for the ledger
+    bool may_be_stored = false;    // of an error: the append may have happened all the same
+    bool wants_metadata = false;   // the leader is not what we think (InvalidMetadata)
+    bool is_fatal = false;         // for the whole producer (31, 35, 49, 53, 90 with idempotence)
+    bool is_out_of_order = false;  // OUT_OF_ORDER_SEQUENCE_NUMBER, for the ledger
     bool is_unknown_producer = false;
 };
 

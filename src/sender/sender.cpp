@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::int16_t produce_by_name_max = 12;  // from 13 on topics go by id
 
-bool is_later(const time_point& a, const time_point& b) noexcept { return a > b; }
+bool is_later(const time_point& a, const time_point& b) noexcept {
+    return a > b;
+}
 
 std::int64_t milliseconds_of(duration span) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
@@ -30,7 +32,9 @@ outcome outcome_of(const batch& failed, bool is_on_the_wire) noexcept {
 }  // namespace
 
 sender::sender(const sender_config& config, shard_accumulator& accumulator, std::uint64_t seed)
-    : config_(config), accumulator_(accumulator), backoff_(config.retry_backoff, config.retry_backoff_max),
+    : config_(config),
+      accumulator_(accumulator),
+      backoff_(config.retry_backoff, config.retry_backoff_max),
       randomness_(seed) {}
 
 // ---- leaders
@@ -90,9 +94,10 @@ void sender::note_epoch_wanted(partition_queue& queue) {
 // Once for all partitions that ask and are quiet: the epoch is raised locally (IDM-11).
 void sender::raise_epoch() {
     if (epoch_wanted_by_.empty() || !identity_.is_valid()) return;
-    const bool needs_raise = std::any_of(epoch_wanted_by_.begin(), epoch_wanted_by_.end(), [&](partition_queue* queue) {
-        return queue->ledger.is_quiet() && queue->ledger.identity() == identity_;
-    });
+    const bool needs_raise =
+        std::any_of(epoch_wanted_by_.begin(), epoch_wanted_by_.end(), [&](partition_queue* queue) {
+            return queue->ledger.is_quiet() && queue->ledger.identity() == identity_;
+        });
     if (needs_raise) {
         if (!identity_.has_next_epoch()) {
             identity_ = producer_identity{};
@@ -213,8 +218,8 @@ error_code sender::encode(produce_attempt& attempt, std::int16_t version, std::s
         }
         wire::partition_produce_data& partition = request_.topic_data.back().partition_data.emplace_back();
         partition.index = queue.partition;
-        partition.records = wire::records(
-            std::span<const bytes>(pieces_).subspan(starts[i], starts[i + 1] - starts[i]));
+        partition.records =
+            wire::records(std::span<const bytes>(pieces_).subspan(starts[i], starts[i + 1] - starts[i]));
         attempt.topic_ids.push_back(topic->id);
     }
     attempt.version = version;
@@ -262,8 +267,8 @@ error_code sender::on_answer(produce_attempt& attempt, bytes body, time_point no
         judged.what = verdict::action::retry;
         judged.may_be_stored = true;
         judged.wants_metadata = true;
-        retry_or_fail(*left, judged, errc::protocol_error, "the broker's answer did not mention this partition", -1,
-                      now);
+        retry_or_fail(*left, judged, errc::protocol_error,
+                      "the broker's answer did not mention this partition", -1, now);
     }
     attempt.batches.clear();
     return {};
@@ -336,7 +341,8 @@ void sender::retry(batch& attempted, time_point now) {
     accumulator_.put_back(attempted, now);
     note_epoch_wanted(queue);
     // No wait if the leader has changed since the attempt (KIP-951, ACC-12).
-    if (queue.leader_epoch > attempted.attempted_leader_epoch && attempted.attempted_leader_epoch >= 0) return;
+    if (queue.leader_epoch > attempted.attempted_leader_epoch && attempted.attempted_leader_epoch >= 0)
+        return;
     queue.is_backing_off = true;
     queue.backoff_until = after(now, backoff_.wait(attempted.attempts - 1, randomness_));
     backoffs_.push_back({queue.backoff_until, &queue});
@@ -368,7 +374,8 @@ void sender::split(batch& whole) {
     accumulator_.split(whole, target);
 }
 
-void sender::on_lost(produce_attempt& attempt, error_code why, bool was_sent, std::string_view text, time_point now) {
+void sender::on_lost(produce_attempt& attempt, error_code why, bool was_sent, std::string_view text,
+                     time_point now) {
     --attempt.broker->in_flight_count;
     verdict judged;
     judged.what = verdict::action::retry;
@@ -388,7 +395,8 @@ void sender::on_written(produce_attempt& attempt) {
     attempt.batches.clear();
 }
 
-void sender::apply_hint(batch& attempted, const answered_partition& answer, const wire::produce_response& response) {
+void sender::apply_hint(batch& attempted, const answered_partition& answer,
+                        const wire::produce_response& response) {
     const auto code = static_cast<broker_errc>(answer.error_code);
     if (code != broker_errc::not_leader_or_follower && code != broker_errc::fenced_leader_epoch) return;
     const wire::leader_id_and_epoch& told = answer.current_leader;
@@ -428,8 +436,8 @@ void sender::on_time(time_point now) {
 void sender::expire(batch& old, time_point now) {
     partition_queue& queue = old.queue;
     const std::uint32_t count = old.records.record_count();
-    std::string text = fmt::format("Expiring {} record(s) for {}: {} ms has passed since batch creation", count,
-                                   name_of(queue), milliseconds_of(now - old.created));
+    std::string text = fmt::format("Expiring {} record(s) for {}: {} ms has passed since batch creation",
+                                   count, name_of(queue), milliseconds_of(now - old.created));
     if (old.last_error) {
         text += fmt::format("; last error: {}", old.last_error.message());
     } else if (old.is_in_flight) {

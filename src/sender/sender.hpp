@@ -36,10 +36,10 @@ namespace sluice {
 struct sender_config {
     std::int16_t acks = -1;
     bool is_idempotent = true;
-    std::uint32_t in_flight_max = 5;                  // max.in.flight.requests.per.connection
-    std::uint32_t request_size_max = 1048576;         // max.request.size
-    std::uint32_t batch_size = 16384;                 // what a batch that was too large is split to first
-    std::int32_t request_timeout_ms = 30000;          // the TimeoutMs of Produce
+    std::uint32_t in_flight_max = 5;           // max.in.flight.requests.per.connection
+    std::uint32_t request_size_max = 1048576;  // max.request.size
+    std::uint32_t batch_size = 16384;          // what a batch that was too large is split to first
+    std::int32_t request_timeout_ms = 30000;   // the TimeoutMs of Produce
     std::uint32_t retries = 2147483647;
     duration delivery_timeout = std::chrono::milliseconds(120000);
     std::chrono::milliseconds retry_backoff{100};
@@ -73,7 +73,8 @@ public:
     bool fill(broker_queue& to, produce_attempt& attempt, time_point now);
     // Appends the request, a whole frame, to `out`; the batches' bytes by reference. The version is at most 12 if a
     // topic's id is not known. Errors: as of wire::write_request.
-    error_code encode(produce_attempt& attempt, std::int16_t version, std::string_view client_id, wire::writer& out);
+    error_code encode(produce_attempt& attempt, std::int16_t version, std::string_view client_id,
+                      wire::writer& out);
 
     // Brokers that have something to send, in the order in which they got it.
     template <class Visit>
@@ -89,7 +90,8 @@ public:
     // The answer's body. Errors: protocol_error if it is not one; then call on_lost.
     error_code on_answer(produce_attempt& attempt, bytes body, time_point now);
     // No answer will come; `was_sent`: the broker may have got it.
-    void on_lost(produce_attempt& attempt, error_code why, bool was_sent, std::string_view text, time_point now);
+    void on_lost(produce_attempt& attempt, error_code why, bool was_sent, std::string_view text,
+                 time_point now);
     // acks=0: handed to the kernel, which is all there will be (SND-19).
     void on_written(produce_attempt& attempt);
 
@@ -106,9 +108,9 @@ public:
 
     // ---- wants, taken once a turn
     struct metadata_wants {
-        bool update = false;                          // a leader is stale or unknown
-        std::vector<const topic_queues*> topics;      // with queued data and no leader (ACC-14)
-        std::vector<leader_hint> hints;               // KIP-951; `topic` is a view into the topic
+        bool update = false;                      // a leader is stale or unknown
+        std::vector<const topic_queues*> topics;  // with queued data and no leader (ACC-14)
+        std::vector<leader_hint> hints;           // KIP-951; `topic` is a view into the topic
     };
     bool wants_metadata() const noexcept { return wants_.update || !wants_.hints.empty(); }
     metadata_wants take_metadata_wants() { return std::exchange(wants_, {}); }
@@ -136,7 +138,8 @@ private:
     void fail(batch& attempted, error_code error, std::string_view text);
     void split(batch& whole);
     void close_flight(batch& resolved);
-    void apply_hint(batch& attempted, const answered_partition& answer, const wire::produce_response& response);
+    void apply_hint(batch& attempted, const answered_partition& answer,
+                    const wire::produce_response& response);
     void expire(batch& old, time_point now);
     batch* find(produce_attempt& attempt, std::size_t& guess, const wire::topic_produce_response& topic,
                 std::int32_t partition) const;

@@ -37,7 +37,8 @@ handshake::step handshake::on_answer(bytes body) {
     const bool is_refused = code == broker_errc::unsupported_version && version_ > 0;
     wire::reader in(body);
     // A broker that does not know our version answers in the oldest one.
-    if (const error_code error = wire::decode(answer, is_refused ? std::int16_t{0} : version_, in)) return fail(error);
+    if (const error_code error = wire::decode(answer, is_refused ? std::int16_t{0} : version_, in))
+        return fail(error);
     if (is_refused) {
         const std::int16_t next = version_to_fall_back_to(answer);
         version_ = next < version_ && next >= 0 ? next : std::int16_t{0};

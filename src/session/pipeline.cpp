@@ -7,7 +7,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::int32_t reserved_first = std::numeric_limits<std::int32_t>::max() - 7;  // for SASL, up to the largest
+constexpr std::int32_t reserved_first =
+    std::numeric_limits<std::int32_t>::max() - 7;  // for SASL, up to the largest
 
 }  // namespace
 

@@ -24,7 +24,8 @@ struct reconnect_limits {
 class reconnect_policy {
 public:
     explicit reconnect_policy(const reconnect_limits& limits) noexcept
-        : backoff_(limits.backoff, limits.backoff_max), setup_(limits.setup_timeout, limits.setup_timeout_max) {}
+        : backoff_(limits.backoff, limits.backoff_max),
+          setup_(limits.setup_timeout, limits.setup_timeout_max) {}
 
     // The earliest time of the next attempt; time_point::min() if there was none.
     time_point next_attempt() const noexcept { return next_attempt_; }

@@ -60,7 +60,8 @@ public:
         ensure(timer_);
         watch(wake_.get(), wake_id, EPOLLIN);
         watch(timer_.get(), timer_id, EPOLLIN);
-        const auto since_zero = std::chrono::floor<std::chrono::milliseconds>(steady_now().time_since_epoch());
+        const auto since_zero =
+            std::chrono::floor<std::chrono::milliseconds>(steady_now().time_since_epoch());
         const std::chrono::milliseconds wall_time(static_cast<std::int64_t>(wall_clock_now()));
         cluster_.state_->set_wall_time_at_zero(wall_time - since_zero);
         const auto count = static_cast<std::size_t>(cluster_.broker_count());
@@ -252,7 +253,8 @@ private:
         if (accept_again_ > now) return;
         accept_again_ = never;
         for (std::size_t index = 0; index < ports_.size(); ++index) {
-            if (ports_[index].is_listening()) watch(ports_[index].listener(), first_listener_id + index, EPOLLIN);
+            if (ports_[index].is_listening())
+                watch(ports_[index].listener(), first_listener_id + index, EPOLLIN);
         }
     }
 

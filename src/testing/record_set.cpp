@@ -100,8 +100,9 @@ private:
         } else if (is_stamped) {
             has_bad_timestamp_ = true;
             // Formatted, since g++ 12 with the thread sanitizer takes the copy of a literal for an overflow.
-            faults_.push_back({index, fmt::format("Invalid timestamp type in message. Producer should not set "
-                                                  "timestamp type to LogAppendTime.")});
+            faults_.push_back(
+                {index, fmt::format("Invalid timestamp type in message. Producer should not set "
+                                    "timestamp type to LogAppendTime.")});
         }
     }
 

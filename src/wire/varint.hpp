@@ -41,9 +41,15 @@ constexpr std::size_t unsigned_varlong_size(std::uint64_t value) noexcept {
     if (value < 1u << 14) return 2;
     return (static_cast<std::size_t>(std::bit_width(value)) * 9 + 64) / 64;
 }
-constexpr std::size_t unsigned_varint_size(std::uint32_t value) noexcept { return unsigned_varlong_size(value); }
-constexpr std::size_t varint_size(std::int32_t value) noexcept { return unsigned_varint_size(zigzag(value)); }
-constexpr std::size_t varlong_size(std::int64_t value) noexcept { return unsigned_varlong_size(zigzag(value)); }
+constexpr std::size_t unsigned_varint_size(std::uint32_t value) noexcept {
+    return unsigned_varlong_size(value);
+}
+constexpr std::size_t varint_size(std::int32_t value) noexcept {
+    return unsigned_varint_size(zigzag(value));
+}
+constexpr std::size_t varlong_size(std::int64_t value) noexcept {
+    return unsigned_varlong_size(zigzag(value));
+}
 
 namespace detail {
 

@@ -187,13 +187,14 @@ void record_journal::check_order(const std::vector<const sent_record*>& log, con
     const testing::topic_config& config = planned->exists ? planned->config : plan_.cluster.auto_created;
     const bool is_balanced = static_cast<std::size_t>(partition_count) % plan_.loop_count == 0;
     const bool has_grown = partition_count > config.partition_count;
-    const sent_record* accepted = nullptr;           // of those behind, the one accepted first
+    const sent_record* accepted = nullptr;            // of those behind, the one accepted first
     std::map<int, const sent_record*> begun_by_loop;  // and the one begun first
     for (std::size_t i = log.size(); i-- > 0;) {
         const sent_record& here = *log[i];
         if (accepted != nullptr && accepted->accepted < here.begun) {
             complain_(fmt::format("{} was accepted before {} began, and is behind it in {}-{}: at {}, and {}",
-                                  accepted->text(), here.text(), topic, partition, where(*accepted), where(here)));
+                                  accepted->text(), here.text(), topic, partition, where(*accepted),
+                                  where(here)));
         }
         if (accepted == nullptr || here.accepted < accepted->accepted) accepted = &here;
         // Where a record waits depends on its partition: of a key it changes when partitions are added, and an open one
@@ -203,8 +204,9 @@ void record_journal::check_order(const std::vector<const sent_record*>& log, con
         if (here.place == no_loop || !is_fixed) continue;
         const sent_record*& begun = begun_by_loop[here.place];
         if (begun != nullptr && begun->begun < here.begun) {
-            complain_(fmt::format("{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
-                                  begun->text(), here.text(), topic, partition, where(*begun), where(here)));
+            complain_(
+                fmt::format("{} began before {} on the same loop, and is behind it in {}-{}: at {}, and {}",
+                            begun->text(), here.text(), topic, partition, where(*begun), where(here)));
         }
         if (begun == nullptr || here.begun < begun->begun) begun = &here;
     }

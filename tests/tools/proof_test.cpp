@@ -49,7 +49,8 @@ protected:
     };
     proof::verdict judged(const std::vector<stored_record>& stored) {
         proof judge(source_, sent_);
-        for (const stored_record& each : stored) judge.stored(each.partition, each.offset, each.key, each.value);
+        for (const stored_record& each : stored)
+            judge.stored(each.partition, each.offset, each.key, each.value);
         return judge.finish();
     }
 
@@ -59,7 +60,8 @@ protected:
 
 TEST_F(Proof, HoldsForWhatWasSent) {
     acknowledge_all();
-    const proof::verdict found = judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
+    const proof::verdict found =
+        judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
     EXPECT_EQ(found.violation_count, 0u);
     EXPECT_EQ(found.stored_count, 4u);
     EXPECT_EQ(found.partition_count, 2u);
@@ -68,22 +70,33 @@ TEST_F(Proof, HoldsForWhatWasSent) {
 
 TEST_F(Proof, NoticesWhatIsMissing) {
     acknowledge_all();
-    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count, 1u);
-    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}}).violation_count, 1u);
+    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count,
+              1u);
+    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}}).violation_count,
+              1u);
     EXPECT_EQ(judged({}).violation_count, 4u);
 }
 
 TEST_F(Proof, NoticesAnotherContent) {
     acknowledge_all();
-    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {0, 1, "a", "a thre"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count, 1u);
-    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {0, 1, "c", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count, 2u)
+    EXPECT_EQ(
+        judged({{0, 0, "a", "a one"}, {0, 1, "a", "a thre"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}})
+            .violation_count,
+        1u);
+    EXPECT_EQ(
+        judged({{0, 0, "a", "a one"}, {0, 1, "c", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}})
+            .violation_count,
+        2u)
         << "a key that was never sent, and a record that is missing";
 }
 
 TEST_F(Proof, NoticesARecordThatIsStoredTwice) {
     acknowledge_all();
-    const proof::verdict found =
-        judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {0, 2, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
+    const proof::verdict found = judged({{0, 0, "a", "a one"},
+                                         {0, 1, "a", "a three"},
+                                         {0, 2, "a", "a three"},
+                                         {1, 0, "b", "b two"},
+                                         {1, 1, "b", "b four"}});
     EXPECT_EQ(found.violation_count, 1u);
 }
 
@@ -96,7 +109,10 @@ TEST_F(Proof, NoticesAnotherOrderThanThatOfSending) {
     sent_.completed(2, {}, placed);
     acknowledge(1);
     acknowledge(3);
-    EXPECT_EQ(judged({{0, 0, "a", "a three"}, {0, 1, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count, 1u);
+    EXPECT_EQ(
+        judged({{0, 0, "a", "a three"}, {0, 1, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}})
+            .violation_count,
+        1u);
 }
 
 TEST_F(Proof, AllowsAnUnknownOneToBeStoredOnceOrNot) {
@@ -104,14 +120,19 @@ TEST_F(Proof, AllowsAnUnknownOneToBeStoredOnceOrNot) {
     acknowledge(1);
     acknowledge(3);
     fail(2, outcome::possibly_persisted);
-    const proof::verdict without = judged({{0, 0, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
+    const proof::verdict without =
+        judged({{0, 0, "a", "a one"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
     EXPECT_EQ(without.violation_count, 0u);
     EXPECT_EQ(without.unacknowledged, 0u);
-    const proof::verdict once = judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
+    const proof::verdict once =
+        judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
     EXPECT_EQ(once.violation_count, 0u);
     EXPECT_EQ(once.unacknowledged, 1u);
-    const proof::verdict twice = judged(
-        {{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {0, 2, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}});
+    const proof::verdict twice = judged({{0, 0, "a", "a one"},
+                                         {0, 1, "a", "a three"},
+                                         {0, 2, "a", "a three"},
+                                         {1, 0, "b", "b two"},
+                                         {1, 1, "b", "b four"}});
     EXPECT_EQ(twice.violation_count, 1u);
 }
 
@@ -120,7 +141,10 @@ TEST_F(Proof, NoticesAStoredRecordThatFailedAsNotStored) {
     acknowledge(1);
     acknowledge(3);
     fail(2, outcome::not_persisted);
-    EXPECT_EQ(judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}}).violation_count, 1u);
+    EXPECT_EQ(
+        judged({{0, 0, "a", "a one"}, {0, 1, "a", "a three"}, {1, 0, "b", "b two"}, {1, 1, "b", "b four"}})
+            .violation_count,
+        1u);
 }
 
 }  // namespace

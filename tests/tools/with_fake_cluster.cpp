@@ -22,7 +22,8 @@ int main(int count, char** values) {
     arguments.push_back(bootstrap.data());
     arguments.push_back(nullptr);
     pid_t child = 0;
-    if (const int failed = posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ); failed != 0) {
+    if (const int failed = posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ);
+        failed != 0) {
         std::fprintf(stderr, "with_fake_cluster: %s: %s\n", arguments[0], std::strerror(failed));
         return 127;
     }

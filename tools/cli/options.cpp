@@ -38,12 +38,14 @@ std::vector<std::string> options::parse(const std::vector<std::string>& argument
         const option* found = find(name);
         if (found == nullptr) throw usage_error{fmt::format("unknown option {} (see --help)", name)};
         if (found->flag) {
-            if (equals != std::string_view::npos) throw usage_error{fmt::format("option {} takes no value", name)};
+            if (equals != std::string_view::npos)
+                throw usage_error{fmt::format("option {} takes no value", name)};
             found->flag();
         } else if (equals != std::string_view::npos) {
             found->value(argument.substr(equals + 1));
         } else {
-            if (i + 1 == arguments.size()) throw usage_error{fmt::format("option {} needs a value (see --help)", name)};
+            if (i + 1 == arguments.size())
+                throw usage_error{fmt::format("option {} needs a value (see --help)", name)};
             found->value(arguments[++i]);
         }
     }
@@ -54,7 +56,8 @@ long long number(std::string_view option, std::string_view text, long long min, 
     long long parsed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
     if (error != std::errc() || end != text.data() + text.size() || parsed < min || parsed > max) {
-        throw usage_error{fmt::format("option {}: '{}' is not a whole number from {} to {}", option, text, min, max)};
+        throw usage_error{
+            fmt::format("option {}: '{}' is not a whole number from {} to {}", option, text, min, max)};
     }
     return parsed;
 }

@@ -142,13 +142,16 @@ public:
         const double rate = static_cast<double>(count) / seconds;
         if (!is_quiet_) {
             if (shows_progress_) fmt::print(stderr, "\r{:80}\r", "");
-            fmt::print(stderr, "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n", count,
-                       acknowledged_, failed_, unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
+            fmt::print(stderr,
+                       "{} records: {} acknowledged, {} failed{}; {:.1f} MB in {:.2f} s ({:.0f} records/s)\n",
+                       count, acknowledged_, failed_,
+                       unknown_ == 0 ? "" : fmt::format(", {} unknown", unknown_),
                        static_cast<double>(size_bytes_) / 1e6, seconds, rate);
         }
-        fmt::print(R"({{"records":{},"acknowledged":{},"failed":{},"unknown":{},"bytes":{},"seconds":{:.3f},"records_s":{:.0f}}})"
-                   "\n",
-                   count, acknowledged_, failed_, unknown_, size_bytes_, seconds, rate);
+        fmt::print(
+            R"({{"records":{},"acknowledged":{},"failed":{},"unknown":{},"bytes":{},"seconds":{:.3f},"records_s":{:.0f}}})"
+            "\n",
+            count, acknowledged_, failed_, unknown_, size_bytes_, seconds, rate);
     }
 
 private:
@@ -240,7 +243,8 @@ int produce(const std::vector<std::string>& arguments) {
     clock::time_point give_up = clock::time_point::max();
     while (!flushing.wait_for(50ms)) {
         counts.settle();
-        if (caught_signal() != 0 && give_up == clock::time_point::max()) give_up = clock::now() + drain_timeout;
+        if (caught_signal() != 0 && give_up == clock::time_point::max())
+            give_up = clock::now() + drain_timeout;
         if (clock::now() >= give_up) break;
     }
     counts.settle();

@@ -23,8 +23,8 @@ void on_signal(int number) {
         eventfd_write(descriptor, 1);
         return;
     }
-    const double seconds_between =
-        static_cast<double>(now.tv_sec - caught_at.tv_sec) + static_cast<double>(now.tv_nsec - caught_at.tv_nsec) / 1e9;
+    const double seconds_between = static_cast<double>(now.tv_sec - caught_at.tv_sec) +
+                                   static_cast<double>(now.tv_nsec - caught_at.tv_nsec) / 1e9;
     if (seconds_between > 0.5) _exit(128 + number);
 }
 
@@ -32,7 +32,7 @@ void on_signal(int number) {
 
 void catch_signals() {
     descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     // One at a time.
     sigemptyset(&action.sa_mask);

@@ -12,7 +12,8 @@ class embedded_cluster final : public cluster {
 public:
     embedded_cluster() {
         server_.with_cluster([](testing::fake_cluster& brokers) {
-            if (const error_code failed = brokers.create_topic(topic_name, {.partition_count = partition_count})) {
+            if (const error_code failed =
+                    brokers.create_topic(topic_name, {.partition_count = partition_count})) {
                 throw error(failed, fmt::format("topic {}", topic_name));
             }
         });
@@ -24,9 +25,11 @@ public:
 
     void read_back(proof& judge) override {
         for (std::int32_t partition = 0; partition < partition_count; ++partition) {
-            const auto records = server_.with_cluster(
-                [partition](testing::fake_cluster& brokers) { return brokers.records(topic_name, partition); });
-            for (const testing::log_record& each : records) judge.stored(partition, each.offset, each.key, each.value);
+            const auto records = server_.with_cluster([partition](testing::fake_cluster& brokers) {
+                return brokers.records(topic_name, partition);
+            });
+            for (const testing::log_record& each : records)
+                judge.stored(partition, each.offset, each.key, each.value);
         }
     }
 

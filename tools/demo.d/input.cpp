@@ -76,14 +76,16 @@ void input::cut_stanzas(const std::string& file) {
         const std::string_view key = package_of(stanza);
         if (key.empty()) {
             const auto line = std::count(std::as_const(text_).data(), stanza.data(), '\n') + 1;
-            throw cli::usage_error{fmt::format("{}: the stanza at line {} has no 'Package:' field", file, line)};
+            throw cli::usage_error{
+                fmt::format("{}: the stanza at line {} has no 'Package:' field", file, line)};
         }
         records_.push_back({key, stanza, 0});
     });
 }
 
 void input::cut_lines() {
-    split(text_, "\n", [&](std::string_view line) { records_.push_back({line.substr(0, line.find(' ')), line, 0}); });
+    split(text_, "\n",
+          [&](std::string_view line) { records_.push_back({line.substr(0, line.find(' ')), line, 0}); });
 }
 
 void input::number_keys() {

@@ -43,13 +43,15 @@ void journal::completed(std::size_t index, const error_code& failed, const recor
         add(acknowledged_);
         return;
     }
-    entry.fate = placed.outcome == outcome::not_persisted ? fate_of_record::not_stored : fate_of_record::maybe_stored;
+    entry.fate =
+        placed.outcome == outcome::not_persisted ? fate_of_record::not_stored : fate_of_record::maybe_stored;
     add(failed_);
     keep(index, placed.message.empty() ? failed.message() : std::string(placed.message.view()));
 }
 
 void journal::keep(std::size_t index, const std::string& why) {
-    if (first_failures_.size() < kept_failures) first_failures_.push_back(fmt::format("record {}: {}", index + 1, why));
+    if (first_failures_.size() < kept_failures)
+        first_failures_.push_back(fmt::format("record {}: {}", index + 1, why));
 }
 
 journal::counts journal::so_far() const noexcept {

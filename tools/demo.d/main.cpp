@@ -55,7 +55,8 @@ settings parse(const std::vector<std::string>& arguments) {
     known.value("--kafka-tool", [&](std::string_view value) { made.kafka_tool = value; });
     const std::vector<std::string> rest = known.parse(arguments);
     if (!rest.empty()) throw cli::usage_error{fmt::format("unknown argument '{}' (see --help)", rest[0])};
-    if (!made.bootstrap.empty() && made.kafka_tool.empty()) throw cli::usage_error{"--bootstrap needs --kafka-tool"};
+    if (!made.bootstrap.empty() && made.kafka_tool.empty())
+        throw cli::usage_error{"--bootstrap needs --kafka-tool"};
     if (made.input_name.empty()) made.input_name = made.file == "-" ? "standard input" : made.file;
     return made;
 }
@@ -69,15 +70,16 @@ void check_memory(std::size_t size_bytes) {
         if (word == "MemAvailable:" && file >> available_kb) break;
     }
     if (available_kb == 0 || size_bytes / 1024 < available_kb / 2) return;
-    throw cli::usage_error{fmt::format(
-        "the embedded brokers would keep {:.1f} GB in memory, and {:.1f} GB are available; send less (--records), or to a "
-        "real cluster (--bootstrap)",
-        static_cast<double>(size_bytes) / 1e9, static_cast<double>(available_kb) / 1e6)};
+    throw cli::usage_error{
+        fmt::format("the embedded brokers would keep {:.1f} GB in memory, and {:.1f} GB are available; send "
+                    "less (--records), or to a "
+                    "real cluster (--bootstrap)",
+                    static_cast<double>(size_bytes) / 1e9, static_cast<double>(available_kb) / 1e6)};
 }
 
 // Sends all of it in order, as fast as the producer takes it, until a signal.
-asio::awaitable<void> send_all(producer& to, const std::string& topic_name, const input& source, std::size_t count,
-                               journal& sent) {
+asio::awaitable<void> send_all(producer& to, const std::string& topic_name, const input& source,
+                               std::size_t count, journal& sent) {
     const auto executor = co_await asio::this_coro::executor;
     const topic handle = to.topic(topic_name);
     for (std::size_t index = 0; index < count && cli::caught_signal() == 0; ++index) {
@@ -87,9 +89,10 @@ asio::awaitable<void> send_all(producer& to, const std::string& topic_name, cons
         try {
             delivery accepted = co_await to.send(outgoing);
             sent.accepted(next.key.size() + next.value.size());
-            std::move(accepted)(asio::bind_executor(executor, [&sent, index](error_code failed, const record_metadata& placed) {
-                sent.completed(index, failed, placed);
-            }));
+            std::move(accepted)(asio::bind_executor(
+                executor, [&sent, index](error_code failed, const record_metadata& placed) {
+                    sent.completed(index, failed, placed);
+                }));
         } catch (const error& refused) {
             sent.refused(index, refused.code(), refused.what());
         }
@@ -119,9 +122,9 @@ private:
     void print() const {
         const journal::counts counts = sent_.so_far();
         const double seconds = std::max(std::chrono::duration<double>(clock::now() - started_).count(), 1e-6);
-        fmt::print(stderr, "{}{:>9} of {} records accepted, {:>9} acknowledged, {:7.1f} MB/s{}", is_terminal_ ? "\r" : "",
-                   counts.accepted, total_, counts.acknowledged, static_cast<double>(counts.size_bytes) / 1e6 / seconds,
-                   is_terminal_ ? "   " : "\n");
+        fmt::print(stderr, "{}{:>9} of {} records accepted, {:>9} acknowledged, {:7.1f} MB/s{}",
+                   is_terminal_ ? "\r" : "", counts.accepted, total_, counts.acknowledged,
+                   static_cast<double>(counts.size_bytes) / 1e6 / seconds, is_terminal_ ? "   " : "\n");
     }
 
     const journal& sent_;
@@ -154,30 +157,37 @@ double ms(std::uint32_t us) {
 void print_summary(const journal& sent, clock::duration took) {
     const journal::counts counts = sent.so_far();
     const double seconds = std::chrono::duration<double>(took).count();
-    fmt::print("records    {} accepted, {} acknowledged, {} failed", counts.accepted, counts.acknowledged, counts.failed);
+    fmt::print("records    {} accepted, {} acknowledged, {} failed", counts.accepted, counts.acknowledged,
+               counts.failed);
     if (counts.pending() > 0) fmt::print(", {} unknown", counts.pending());
     if (counts.refused > 0) fmt::print("; {} refused", counts.refused);
     fmt::print("\n");
     for (const std::string& failure : sent.first_failures()) fmt::print("           {}\n", failure);
     fmt::print("rate       {:.0f} records/s, {:.1f} MB/s ({:.1f} MB in {:.2f} s)\n",
-               static_cast<double>(counts.acknowledged) / seconds, static_cast<double>(counts.size_bytes) / 1e6 / seconds,
+               static_cast<double>(counts.acknowledged) / seconds,
+               static_cast<double>(counts.size_bytes) / 1e6 / seconds,
                static_cast<double>(counts.size_bytes) / 1e6, seconds);
     if (const std::vector<std::uint32_t> latencies = sent.latencies_us(); !latencies.empty()) {
-        const auto percentile = [&](std::size_t hundredths) { return ms(latencies[(latencies.size() - 1) * hundredths / 100]); };
-        fmt::print("latency    p50 {:.1f} ms, p99 {:.1f} ms, from the call of send() to the acknowledgement\n", percentile(50),
-                   percentile(99));
+        const auto percentile = [&](std::size_t hundredths) {
+            return ms(latencies[(latencies.size() - 1) * hundredths / 100]);
+        };
+        fmt::print(
+            "latency    p50 {:.1f} ms, p99 {:.1f} ms, from the call of send() to the acknowledgement\n",
+            percentile(50), percentile(99));
     }
 }
 
 bool print_proof(proof::verdict found) {
-    fmt::print("read back  {} records in {} partitions, {} keys: ", found.stored_count, found.partition_count, found.key_count);
+    fmt::print("read back  {} records in {} partitions, {} keys: ", found.stored_count, found.partition_count,
+               found.key_count);
     if (found.violation_count > 0) {
         fmt::print("NOT what was sent, {} times\n", found.violation_count);
         for (const std::string& each : found.first_violations) fmt::print("           {}\n", each);
         return false;
     }
     fmt::print("equal in count and content, each key in order\n");
-    if (found.unacknowledged > 0) fmt::print("           {} of them stored without an acknowledgement\n", found.unacknowledged);
+    if (found.unacknowledged > 0)
+        fmt::print("           {} of them stored without an acknowledgement\n", found.unacknowledged);
     return true;
 }
 
@@ -186,11 +196,14 @@ int run(settings wanted) {
     const std::size_t count = wanted.record_count == 0 ? source.size() : wanted.record_count;
     const double rounds = static_cast<double>(count) / static_cast<double>(source.size());
     const bool is_embedded = wanted.bootstrap.empty();
-    if (is_embedded) check_memory(static_cast<std::size_t>(static_cast<double>(source.size_bytes()) * rounds));
-    const auto target = is_embedded ? make_embedded_cluster() : make_real_cluster(wanted.bootstrap, wanted.kafka_tool);
+    if (is_embedded)
+        check_memory(static_cast<std::size_t>(static_cast<double>(source.size_bytes()) * rounds));
+    const auto target =
+        is_embedded ? make_embedded_cluster() : make_real_cluster(wanted.bootstrap, wanted.kafka_tool);
     fmt::print("input      {}: {} {}, {} keys, {:.1f} MB{}\n", wanted.input_name, source.size(),
                source.has_stanzas() ? "package stanzas" : "lines", source.key_count(),
-               static_cast<double>(source.size_bytes()) / 1e6, count == source.size() ? "" : fmt::format("; {} records to send", count));
+               static_cast<double>(source.size_bytes()) / 1e6,
+               count == source.size() ? "" : fmt::format("; {} records to send", count));
     fmt::print("to         {}, {} partitions\n", target->describe(), partition_count);
     std::fflush(stdout);
 
@@ -204,7 +217,8 @@ int run(settings wanted) {
         progress shown(sent, count);
         std::future<void> sending = asio::co_spawn(
             *loops.loops()[0], send_all(to, target->topic(), source, count, sent), asio::use_future);
-        bool is_complete = wait_with_progress([&] { return sending.wait_for(50ms) == std::future_status::ready; }, shown);
+        bool is_complete =
+            wait_with_progress([&] { return sending.wait_for(50ms) == std::future_status::ready; }, shown);
         if (is_complete) {
             blocking flushing(to.flush());
             is_complete = wait_with_progress([&] { return flushing.wait_for(50ms); }, shown);

@@ -14,10 +14,12 @@ constexpr std::size_t kept_violations = 5;
 
 proof::proof(const input& source, const journal& sent)
     : source_(source), sent_(sent.entries()), next_of_key_(source.key_count()), has_key_(source.key_count()) {
-    for (std::uint32_t id = 0; id < source.key_count(); ++id) key_ids_.emplace(source[source.of_key(id)[0]].key, id);
+    for (std::uint32_t id = 0; id < source.key_count(); ++id)
+        key_ids_.emplace(source[source.of_key(id)[0]].key, id);
     for (std::size_t index = 0; index < sent_.size(); ++index) {
         const journal_entry& entry = sent_[index];
-        if (entry.fate == fate_of_record::acknowledged) acknowledged_.push_back({entry.partition, entry.offset, index});
+        if (entry.fate == fate_of_record::acknowledged)
+            acknowledged_.push_back({entry.partition, entry.offset, index});
     }
     std::sort(acknowledged_.begin(), acknowledged_.end());
 }
@@ -37,7 +39,8 @@ void proof::stored(std::int32_t partition, std::int64_t offset, std::optional<st
     }
     has_key_[known->second] = true;
     const input_record shown{*key, *value, known->second};
-    if (next_acknowledged_ < acknowledged_.size() && acknowledged_[next_acknowledged_].partition == partition &&
+    if (next_acknowledged_ < acknowledged_.size() &&
+        acknowledged_[next_acknowledged_].partition == partition &&
         acknowledged_[next_acknowledged_].offset == offset) {
         check_acknowledged(acknowledged_[next_acknowledged_++], shown);
     } else {
@@ -48,11 +51,11 @@ void proof::stored(std::int32_t partition, std::int64_t offset, std::optional<st
 void proof::check_acknowledged(const place& here, const input_record& shown) {
     const input_record& sent = sent_record(here.index);
     if (sent.key != shown.key || sent.value != shown.value) {
-        violation(fmt::format("partition {} offset {}: record {} should stand here, and does not", here.partition,
-                              here.offset, here.index + 1));
+        violation(fmt::format("partition {} offset {}: record {} should stand here, and does not",
+                              here.partition, here.offset, here.index + 1));
     } else if (here.index < next_of_key_[shown.key_id]) {
-        violation(fmt::format("partition {} offset {}: record {} of key '{}' stands behind a later one", here.partition,
-                              here.offset, here.index + 1, shown.key));
+        violation(fmt::format("partition {} offset {}: record {} of key '{}' stands behind a later one",
+                              here.partition, here.offset, here.index + 1, shown.key));
     }
     next_of_key_[shown.key_id] = std::max(next_of_key_[shown.key_id], here.index + 1);
 }
@@ -69,28 +72,33 @@ void proof::check_unacknowledged(std::int32_t partition, std::int64_t offset, co
         next_of_key_[shown.key_id] = *index + 1;
         return;
     }
-    violation(fmt::format("partition {} offset {}: key '{}' is stored here, though nothing was acknowledged or is unknown",
-                          partition, offset, shown.key));
+    violation(fmt::format(
+        "partition {} offset {}: key '{}' is stored here, though nothing was acknowledged or is unknown",
+        partition, offset, shown.key));
 }
 
 std::optional<std::size_t> proof::sent_index(std::uint32_t key_id, std::size_t occurrence) const {
     const std::vector<std::uint32_t>& of_key = source_.of_key(key_id);
-    const std::size_t index = occurrence / of_key.size() * source_.size() + of_key[occurrence % of_key.size()];
+    const std::size_t index =
+        occurrence / of_key.size() * source_.size() + of_key[occurrence % of_key.size()];
     if (index >= sent_.size() || sent_[index].fate == fate_of_record::unsent) return std::nullopt;
     return index;
 }
 
 void proof::pass_missing(const place& until) {
-    for (; next_acknowledged_ < acknowledged_.size() && acknowledged_[next_acknowledged_] < until; ++next_acknowledged_) {
+    for (; next_acknowledged_ < acknowledged_.size() && acknowledged_[next_acknowledged_] < until;
+         ++next_acknowledged_) {
         const place& missing = acknowledged_[next_acknowledged_];
-        violation(fmt::format("record {} (key '{}') was acknowledged at partition {} offset {}, and is not there",
-                              missing.index + 1, sent_record(missing.index).key, missing.partition, missing.offset));
+        violation(fmt::format(
+            "record {} (key '{}') was acknowledged at partition {} offset {}, and is not there",
+            missing.index + 1, sent_record(missing.index).key, missing.partition, missing.offset));
     }
 }
 
 void proof::violation(std::string text) {
     ++verdict_.violation_count;
-    if (verdict_.first_violations.size() < kept_violations) verdict_.first_violations.push_back(std::move(text));
+    if (verdict_.first_violations.size() < kept_violations)
+        verdict_.first_violations.push_back(std::move(text));
 }
 
 proof::verdict proof::finish() {
@@ -99,7 +107,8 @@ proof::verdict proof::finish() {
         ++end.index;
         pass_missing(end);
     }
-    verdict_.partition_count = static_cast<std::size_t>(std::count(has_partition_.begin(), has_partition_.end(), true));
+    verdict_.partition_count =
+        static_cast<std::size_t>(std::count(has_partition_.begin(), has_partition_.end(), true));
     verdict_.key_count = static_cast<std::size_t>(std::count(has_key_.begin(), has_key_.end(), true));
     return std::move(verdict_);
 }

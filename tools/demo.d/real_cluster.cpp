@@ -21,7 +21,8 @@ std::string shell_quoted(std::string_view text) {
 }
 
 std::string base64_decoded(std::string_view text) {
-    static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr std::string_view alphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string made;
     made.reserve(text.size() / 4 * 3);
     std::uint32_t bits = 0;
@@ -48,8 +49,10 @@ std::optional<std::string> bytes_of(const nlohmann::json& field) {
 class real_cluster final : public cluster {
 public:
     real_cluster(std::string bootstrap, std::string kafka_tool)
-        : bootstrap_(std::move(bootstrap)), kafka_tool_(std::move(kafka_tool)),
-          topic_(fmt::format("sluice-demo-{}-{}", std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1),
+        : bootstrap_(std::move(bootstrap)),
+          kafka_tool_(std::move(kafka_tool)),
+          topic_(fmt::format("sluice-demo-{}-{}",
+                             std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1),
                              getpid())) {
         if (run("topic create", fmt::format("-p {} > /dev/null", partition_count)) != 0) {
             throw std::runtime_error(fmt::format("the topic {} could not be made at {}", topic_, bootstrap_));
@@ -61,7 +64,9 @@ public:
         }
     }
 
-    std::string describe() const override { return fmt::format("the cluster at {}, topic {}", bootstrap_, topic_); }
+    std::string describe() const override {
+        return fmt::format("the cluster at {}, topic {}", bootstrap_, topic_);
+    }
     std::string bootstrap() const override { return bootstrap_; }
     std::string topic() const override { return topic_; }
 
@@ -73,16 +78,18 @@ public:
         ssize_t size = 0;
         while ((size = getline(&line, &capacity, lines)) > 0) {
             const auto stored = nlohmann::json::parse(line, line + size);
-            judge.stored(stored.at("partition"), stored.at("offset"), bytes_of(stored.at("key")), bytes_of(stored.at("value")));
+            judge.stored(stored.at("partition"), stored.at("offset"), bytes_of(stored.at("key")),
+                         bytes_of(stored.at("value")));
         }
         std::free(line);
-        if (pclose(lines) != 0) throw std::runtime_error("tools/kafka dump failed; what it said stands above");
+        if (pclose(lines) != 0)
+            throw std::runtime_error("tools/kafka dump failed; what it said stands above");
     }
 
 private:
     std::string command(std::string_view verb, std::string_view options) const {
-        return fmt::format("{} {} {} --bootstrap {} {}", shell_quoted(kafka_tool_), verb, shell_quoted(topic_), shell_quoted(bootstrap_),
-                           options);
+        return fmt::format("{} {} {} --bootstrap {} {}", shell_quoted(kafka_tool_), verb,
+                           shell_quoted(topic_), shell_quoted(bootstrap_), options);
     }
     int run(std::string_view verb, std::string_view options) const {
         return std::system(command(verb, options).c_str());

@@ -60,7 +60,9 @@ public:
     explicit call_operation(begin_function begin)
         : begin_(std::move(begin)), result_(std::make_shared<result_type>()) {}
     call_operation(call_operation&& other) noexcept
-        : begin_(std::move(other.begin_)), result_(std::move(other.result_)), is_cancelled_(other.is_cancelled_) {}
+        : begin_(std::move(other.begin_)),
+          result_(std::move(other.result_)),
+          is_cancelled_(other.is_cancelled_) {}
     call_operation& operator=(call_operation&& other) noexcept {
         std::swap(begin_, other.begin_);
         std::swap(result_, other.result_);

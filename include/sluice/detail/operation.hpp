@@ -52,20 +52,22 @@ enum class cancel_kind {
 
 constexpr cancel_kind kind_of(asio::cancellation_type type) noexcept {
     const auto partial_or_terminal = asio::cancellation_type::partial | asio::cancellation_type::terminal;
-    return (type & partial_or_terminal) != asio::cancellation_type::none ? cancel_kind::any : cancel_kind::total;
+    return (type & partial_or_terminal) != asio::cancellation_type::none ? cancel_kind::any
+                                                                         : cancel_kind::total;
 }
 
 template <class Operation>
-concept operation = std::movable<Operation> && requires(Operation& value, completion& done, cancel_kind kind) {
-    typename Operation::value_type;
-    { value.poll() } -> std::same_as<bool>;
-    value.start(done);
-    { value.cancel(kind, done) } -> std::same_as<bool>;
-    value.stop_waiting();
-    value.detach_from_loop();
-    { value.error() } -> std::same_as<error_code>;
-    { value.message() } -> std::convertible_to<shared_text>;
-};
+concept operation =
+    std::movable<Operation> && requires(Operation& value, completion& done, cancel_kind kind) {
+        typename Operation::value_type;
+        { value.poll() } -> std::same_as<bool>;
+        value.start(done);
+        { value.cancel(kind, done) } -> std::same_as<bool>;
+        value.stop_waiting();
+        value.detach_from_loop();
+        { value.error() } -> std::same_as<error_code>;
+        { value.message() } -> std::convertible_to<shared_text>;
+    };
 
 [[noreturn]] void throw_error(error_code code, const shared_text& message);
 
@@ -166,7 +168,8 @@ public:
         allocator from(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
         pending* self = std::allocator_traits<allocator>::allocate(from, 1);
         try {
-            new (self) pending(from, std::forward<Argument>(handler), std::move(awaited), std::move(executor));
+            new (self)
+                pending(from, std::forward<Argument>(handler), std::move(awaited), std::move(executor));
         } catch (...) {
             std::allocator_traits<allocator>::deallocate(from, self, 1);
             throw;
@@ -175,10 +178,10 @@ public:
     }
 
 private:
-    using allocator = typename std::allocator_traits<
-        asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>>::template rebind_alloc<pending>;
-    using tracked_executor =
-        std::decay_t<typename asio::prefer_result<Executor, asio::execution::outstanding_work_t::tracked_t>::type>;
+    using allocator = typename std::allocator_traits<asio::associated_allocator_t<
+        Handler, asio::recycling_allocator<void>>>::template rebind_alloc<pending>;
+    using tracked_executor = std::decay_t<
+        typename asio::prefer_result<Executor, asio::execution::outstanding_work_t::tracked_t>::type>;
     static constexpr bool has_context = !std::is_same_v<Executor, asio::system_executor>;
 
     // On its way through an executor's queue; frees the node if the queue is destroyed before its turn.
@@ -194,7 +197,9 @@ private:
 
     template <class Argument>
     pending(const allocator& from, Argument&& handler, Operation&& awaited, Executor executor)
-        : completion(&run_or_drop), allocator_(from), operation_(std::move(awaited)),
+        : completion(&run_or_drop),
+          allocator_(from),
+          operation_(std::move(awaited)),
           handler_(std::forward<Argument>(handler)),
           work_(asio::prefer(executor, asio::execution::outstanding_work.tracked)) {}
 

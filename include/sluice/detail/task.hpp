@@ -11,10 +11,12 @@ namespace intrusive = boost::intrusive;
 // A node that unlinks itself when it is destroyed, so that whatever waits may die at any moment.
 // `Tag` tells the lists apart that one object may be on.
 template <class Tag = void>
-using list_hook = intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>, intrusive::tag<Tag>>;
+using list_hook =
+    intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>, intrusive::tag<Tag>>;
 
 template <class Node, class Tag = void>
-using list_of = intrusive::list<Node, intrusive::base_hook<list_hook<Tag>>, intrusive::constant_time_size<false>>;
+using list_of =
+    intrusive::list<Node, intrusive::base_hook<list_hook<Tag>>, intrusive::constant_time_size<false>>;
 
 // Runs once on the loop it was posted to, in the resume phase of a turn; nothing is run inside somebody's destructor.
 // Queues of waiters (for memory, for a topic, for a batch) hold tasks too, so that a whole queue is woken by one splice.

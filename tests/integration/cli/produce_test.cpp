@@ -79,9 +79,12 @@ TEST_F(Produce, SumsUpOnStandardErrorForPeople) {
 }
 
 TEST_F(Produce, SumsUpOnStandardOutputForPrograms) {
-    const program_result done = run_program(with({"--quiet", "-X", "max.request.size=100"}), "first\n" + std::string(200, 'x') + "\nlast\n");
+    const program_result done = run_program(with({"--quiet", "-X", "max.request.size=100"}),
+                                            "first\n" + std::string(200, 'x') + "\nlast\n");
 
-    EXPECT_TRUE(done.output.starts_with(R"({"records":3,"acknowledged":2,"failed":1,"unknown":0,"bytes":9,"seconds":)")) << done.output;
+    EXPECT_TRUE(done.output.starts_with(
+        R"({"records":3,"acknowledged":2,"failed":1,"unknown":0,"bytes":9,"seconds":)"))
+        << done.output;
     EXPECT_EQ(std::ranges::count(done.output, '\n'), 1);
     EXPECT_FALSE(has(done.error_text, "records:")) << done.error_text;
 }

@@ -37,7 +37,8 @@ protected:
         kafka.with_cluster([&](fake_cluster& cluster) {
             for (std::int32_t partition = 0; partition < partition_count; ++partition) {
                 const std::size_t held = cluster.records("orders", partition).size();
-                EXPECT_GT(held, 0u) << "partition " << partition;  // how many: the choice moves on when its owner says so
+                EXPECT_GT(held, 0u) << "partition "
+                                    << partition;  // how many: the choice moves on when its owner says so
                 all += held;
             }
         });
@@ -49,7 +50,8 @@ protected:
 
 TEST_F(UnevenPartitions, AreAllUsedByAThreadOnNoLoop) {
     client sending(kafka.bootstrap(), small_batches(), 2);
-    for (std::size_t i = 0; i < record_count; ++i) wait(sending.to.send(record("orders", fmt::format("{:<100}", i))));
+    for (std::size_t i = 0; i < record_count; ++i)
+        wait(sending.to.send(record("orders", fmt::format("{:<100}", i))));
     wait(sending.to.flush());
     expect_all_in_use();
 }

@@ -15,7 +15,8 @@ inline time_point at(duration since_start) {
     return time_point{} + std::chrono::hours(1) + since_start;
 }
 
-inline accumulator_limits limits_of(std::uint32_t batch_size, duration linger = std::chrono::milliseconds(5)) {
+inline accumulator_limits limits_of(std::uint32_t batch_size,
+                                    duration linger = std::chrono::milliseconds(5)) {
     accumulator_limits limits;
     limits.batch_size = batch_size;
     limits.linger = linger;

@@ -15,8 +15,10 @@ TEST(Error, MapsEveryClientCodeToOneCondition) {
 }
 
 TEST(Error, MapsBrokerCodesAsTheErrorTableSays_EXC_3) {
-    EXPECT_TRUE(error_code(broker_errc::corrupt_message) == condition::retriable) << "retriable against intuition";
-    EXPECT_TRUE(error_code(broker_errc::broker_not_available) == condition::rejected) << "and not, against it";
+    EXPECT_TRUE(error_code(broker_errc::corrupt_message) == condition::retriable)
+        << "retriable against intuition";
+    EXPECT_TRUE(error_code(broker_errc::broker_not_available) == condition::rejected)
+        << "and not, against it";
     EXPECT_TRUE(error_code(broker_errc::invalid_producer_epoch) == condition::abortable) << "TXN-30";
     EXPECT_TRUE(error_code(broker_errc::producer_fenced) == condition::fatal);
     EXPECT_TRUE(error_code(broker_errc::cluster_authorization_failed) == condition::fatal);
@@ -27,7 +29,9 @@ TEST(Error, NamesUnknownBrokerCodesByNumber) {
     EXPECT_EQ(find_broker_error(9999).code, -1);
 }
 
-TEST(Error, SuccessHasNoCondition) { EXPECT_FALSE(error_code() == condition::rejected); }
+TEST(Error, SuccessHasNoCondition) {
+    EXPECT_FALSE(error_code() == condition::rejected);
+}
 
 }  // namespace
 }  // namespace sluice

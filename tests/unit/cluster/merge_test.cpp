@@ -56,7 +56,8 @@ TEST(Merge, TellsBrokersTopicsAndLeaders_MD_17) {
 TEST(Merge, LeavesTheSnapshotBeforeAsItWas_MD_2) {
     const auto before = first_of(metadata_answer().topic("orders").partition(1, 5));
 
-    const auto after = merge(*before, metadata_answer().topic("orders").partition(2, 6).response, newest, full).made;
+    const auto after =
+        merge(*before, metadata_answer().topic("orders").partition(2, 6).response, newest, full).made;
 
     EXPECT_EQ(before->find_topic("orders")->partitions[0].leader, 1);
     EXPECT_EQ(after->find_topic("orders")->partitions[0].leader, 2);
@@ -64,10 +65,12 @@ TEST(Merge, LeavesTheSnapshotBeforeAsItWas_MD_2) {
 }
 
 TEST(Merge, TopicsThatDidNotChangeAreShared) {
-    const auto before = first_of(metadata_answer().topic("same", 1).partition(1, 5).topic("other", 2).partition(1, 5));
+    const auto before =
+        first_of(metadata_answer().topic("same", 1).partition(1, 5).topic("other", 2).partition(1, 5));
 
     const auto after =
-        merge(*before, metadata_answer().topic("same", 1).partition(1, 5).topic("other", 2).partition(2, 6).response,
+        merge(*before,
+              metadata_answer().topic("same", 1).partition(1, 5).topic("other", 2).partition(2, 6).response,
               newest, full)
             .made;
 
@@ -98,9 +101,10 @@ TEST(Merge, APartitionNumberThatLeavesGapsIsNotBelieved) {
 }
 
 TEST(Merge, APartialAnswerLeavesOtherTopicsAFullOneDropsThem_MD_13) {
-    const auto before =
-        first_of(metadata_answer().topic("kept").partition(1, 5).failed_topic("bad", topic_authorization_failed));
-    const wire::metadata_response response = metadata_answer(std::vector<std::int32_t>{2}).topic("new").partition(2, 5).response;
+    const auto before = first_of(
+        metadata_answer().topic("kept").partition(1, 5).failed_topic("bad", topic_authorization_failed));
+    const wire::metadata_response response =
+        metadata_answer(std::vector<std::int32_t>{2}).topic("new").partition(2, 5).response;
 
     const auto after_partial = merge(*before, response, newest, partial).made;
     const auto after_full = merge(*before, response, newest, full).made;
@@ -119,12 +123,13 @@ TEST(Merge, APartialAnswerLeavesOtherTopicsAFullOneDropsThem_MD_13) {
 TEST(Merge, AnOlderLeaderEpochIsNotBelieved_MD_10) {
     const auto before = first_of(metadata_answer().topic("orders", 1).partition(1, 5).partition(1, 5));
 
-    const merge_result merged =
-        merge(*before, metadata_answer().topic("orders", 1).partition(2, 4).partition(2, 5).response, newest, full);
+    const merge_result merged = merge(
+        *before, metadata_answer().topic("orders", 1).partition(2, 4).partition(2, 5).response, newest, full);
 
     EXPECT_EQ(merged.made->find_topic("orders")->partitions[0].leader, 1) << "what is known stays";
     EXPECT_EQ(merged.made->find_topic("orders")->partitions[0].leader_epoch, 5);
-    EXPECT_EQ(merged.made->find_topic("orders")->partitions[1].leader, 2) << "of the same epoch the newer word counts";
+    EXPECT_EQ(merged.made->find_topic("orders")->partitions[1].leader, 2)
+        << "of the same epoch the newer word counts";
 }
 
 TEST(Merge, ATopicThatWasMadeAnewStartsItsEpochsAnew_MD_11) {
@@ -141,7 +146,8 @@ TEST(Merge, ATopicThatWasMadeAnewStartsItsEpochsAnew_MD_11) {
 TEST(Merge, WithoutIdsATopicIsTakenForTheSame_MD_11_MD_16) {
     const auto before = first_of(metadata_answer().topic("orders", 1).partition(1, 5));
 
-    const auto after = merge(*before, metadata_answer().topic("orders").partition(2, 4).response, newest, full).made;
+    const auto after =
+        merge(*before, metadata_answer().topic("orders").partition(2, 4).response, newest, full).made;
 
     EXPECT_EQ(after->find_topic("orders")->partitions[0].leader, 1);
     EXPECT_TRUE(after->find_topic("orders")->id.is_zero()) << "an answer without an id removes it";
@@ -151,14 +157,16 @@ TEST(Merge, EpochsCountFromVersion9On_MD_10_MD_12) {
     const auto before = first_of(metadata_answer().topic("orders").partition(1, 5), 9);
     ASSERT_EQ(before->find_topic("orders")->partitions[0].leader_epoch, 5);
 
-    const auto after = merge(*before, metadata_answer().topic("orders").partition(2, 4).response, 8, full).made;
+    const auto after =
+        merge(*before, metadata_answer().topic("orders").partition(2, 4).response, 8, full).made;
 
     EXPECT_EQ(after->find_topic("orders")->partitions[0].leader, 2);
     EXPECT_EQ(after->find_topic("orders")->partitions[0].leader_epoch, -1) << "what was known is cleared";
 }
 
 TEST(Merge, ALeaderThatIsNoBrokerOfTheAnswerIsNone_MD_21) {
-    const auto made = first_of(metadata_answer({1, 2}).topic("orders").partition(3, 5).partition(-1, 5).partition(2, 5));
+    const auto made =
+        first_of(metadata_answer({1, 2}).topic("orders").partition(3, 5).partition(-1, 5).partition(2, 5));
 
     EXPECT_EQ(made->find_topic("orders")->partitions[0].leader, no_node);
     EXPECT_EQ(made->find_topic("orders")->partitions[1].leader, no_node);
@@ -176,7 +184,8 @@ TEST(Merge, ProgressIsANewTopicOrANewerEpoch_MD_6) {
     EXPECT_FALSE(progress(metadata_answer().topic("orders", 1).partition(2, 5))) << "the same epoch";
     EXPECT_FALSE(progress(metadata_answer().topic("orders", 1).partition(2, 4)));
     EXPECT_TRUE(progress(metadata_answer().topic("orders", 1).partition(1, 6)));
-    EXPECT_TRUE(progress(metadata_answer().topic("orders", 1).partition(1, 5).partition(1, 0))) << "a new partition";
+    EXPECT_TRUE(progress(metadata_answer().topic("orders", 1).partition(1, 5).partition(1, 0)))
+        << "a new partition";
     EXPECT_TRUE(progress(metadata_answer().topic("orders", 1).partition(1, 5).topic("new", 2)));
 }
 
@@ -195,7 +204,8 @@ TEST(Merge, ATopicThatIsWellAgainHasNoError) {
     const auto before = first_of(metadata_answer().failed_topic("orders", leader_not_available));
     ASSERT_EQ(before->error_of("orders"), leader_not_available);
 
-    const auto after = merge(*before, metadata_answer().topic("orders").partition(1, 5).response, newest, partial).made;
+    const auto after =
+        merge(*before, metadata_answer().topic("orders").partition(1, 5).response, newest, partial).made;
 
     EXPECT_EQ(after->error_of("orders"), 0);
 }
@@ -237,7 +247,8 @@ leader_hint hint_of(std::int32_t leader, std::int32_t epoch, std::int32_t partit
 }
 
 TEST(ApplyHint, ChangesThatLeaderAndNothingElse_MD_14) {
-    const auto before = first_of(metadata_answer().topic("orders").partition(1, 5).partition(1, 5).topic("other"));
+    const auto before =
+        first_of(metadata_answer().topic("orders").partition(1, 5).partition(1, 5).topic("other"));
 
     const auto after = apply_hint(*before, hint_of(2, 6, 1));
 

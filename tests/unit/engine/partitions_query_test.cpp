@@ -62,7 +62,8 @@ struct fixture {
         } while (answer_names());
     }
     bool answer_names() {
-        if (core->current_state() == producer_core::state::closed) return false;  // the names have ended with the shard
+        if (core->current_state() == producer_core::state::closed)
+            return false;  // the names have ended with the shard
         if (names == nullptr || names->asked().empty()) return false;
         names->answer({"10.0.0.1"});
         return true;
@@ -74,7 +75,8 @@ struct fixture {
 
     void ask(std::string_view topic) {
         ask_partitions(*core, topic, [this](error_code why, shared_text text, const topic_node* known) {
-            answers.push_back({why, std::string(text.view()), known == nullptr ? -1 : known->partition_count()});
+            answers.push_back(
+                {why, std::string(text.view()), known == nullptr ? -1 : known->partition_count()});
         });
         turn();
     }
@@ -100,7 +102,8 @@ struct fixture {
         io.end(*io.connecting, 0);
         turn();
         wire::api_versions_response versions;
-        versions.api_keys.push_back({static_cast<std::int16_t>(wire::api_key::metadata), 0, metadata_version});
+        versions.api_keys.push_back(
+            {static_cast<std::int16_t>(wire::api_key::metadata), 0, metadata_version});
         reply(versions, 5);
     }
 
@@ -142,7 +145,8 @@ TEST(PartitionsQuery, ErrorsThatNothingHealsEndTheWait_MDW_9) {
         on.ask("orders");
         on.connect();
 
-        on.reply(metadata_answer().failed_topic("orders", static_cast<std::int16_t>(code)).response, metadata_version);
+        on.reply(metadata_answer().failed_topic("orders", static_cast<std::int16_t>(code)).response,
+                 metadata_version);
 
         ASSERT_EQ(on.answers.size(), 1u);
         EXPECT_EQ(on.answers[0].why, code);
@@ -163,8 +167,10 @@ TEST(PartitionsQuery, OtherErrorsEndItByTimeOnly_MDW_10_MDW_6_MDW_7) {
 
     ASSERT_EQ(on.answers.size(), 1u);
     EXPECT_EQ(on.answers[0].why, errc::metadata_timeout);
-    EXPECT_EQ(on.answers[0].text.find("Topic orders not present in metadata after 10000 ms"), 0u) << on.answers[0].text;
-    EXPECT_NE(on.answers[0].text.find(make_error_code(broker_errc::leader_not_available).message()), std::string::npos)
+    EXPECT_EQ(on.answers[0].text.find("Topic orders not present in metadata after 10000 ms"), 0u)
+        << on.answers[0].text;
+    EXPECT_NE(on.answers[0].text.find(make_error_code(broker_errc::leader_not_available).message()),
+              std::string::npos)
         << "and why";
 }
 

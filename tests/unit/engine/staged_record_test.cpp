@@ -19,8 +19,12 @@ struct fixture {
     topic_registry registry{1, nullptr};
     slab_ptr<result_block> blocks = slab<result_block>::create();
 
-    staged_record& make(const record& copied) { return *staged_record::make(copied, *registry.find_or_add("orders")); }
-    result_block& block(std::int32_t partition = 3) { return *blocks->make(*blocks, shared_text("orders"), partition); }
+    staged_record& make(const record& copied) {
+        return *staged_record::make(copied, *registry.find_or_add("orders"));
+    }
+    result_block& block(std::int32_t partition = 3) {
+        return *blocks->make(*blocks, shared_text("orders"), partition);
+    }
     // Shares one record of a block, on the loop.
     staged_record& share(result_block& of, std::uint32_t index) {
         of.add_reference();  // the delivery's, which goes over
@@ -82,7 +86,8 @@ TEST(StagedRecord, HoldsACopyOfItsOwn) {
     EXPECT_EQ(staged.key_size, 3);
     EXPECT_EQ(staged.value_size, 5);
     EXPECT_EQ(staged.content_size(), record_content_size(parts));
-    EXPECT_EQ(staged.size_bytes(), sizeof(staged_record) + 3 * sizeof(header) + 3 + 5 + (4 + 1) + 4) << "what it costs of the ingress";
+    EXPECT_EQ(staged.size_bytes(), sizeof(staged_record) + 3 * sizeof(header) + 3 + 5 + (4 + 1) + 4)
+        << "what it costs of the ingress";
     let_go(staged);
 }
 

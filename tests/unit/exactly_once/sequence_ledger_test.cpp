@@ -88,7 +88,8 @@ TEST(SequenceLedger, TheFirstBatchGoesAloneUntilItIsStored) {
     sequence_ledger ledger;
     batch_of first(2), second(1), third(1);
     ledger.on_send(first, first_epoch);
-    EXPECT_FALSE(ledger.may_send(second, first_epoch)) << "a broker that does not know us would take it for the first";
+    EXPECT_FALSE(ledger.may_send(second, first_epoch))
+        << "a broker that does not know us would take it for the first";
 
     ledger.on_not_stored(first);  // NOT_ENOUGH_REPLICAS, say
     EXPECT_FALSE(ledger.may_send(second, first_epoch));
@@ -376,7 +377,8 @@ TEST(SequenceLedger, NothingIsStoredTwiceOrOutOfOrderWhateverIsLost) {
         broker_log log;
         producer_identity current = first_epoch;
         std::deque<std::unique_ptr<numbered_batch>> queue;  // oldest first; on the wire or waiting
-        std::deque<std::pair<numbered_batch*, int>> wire;   // sent; 0 arrives, 1 lost before, 2 lost after the append
+        std::deque<std::pair<numbered_batch*, int>>
+            wire;  // sent; 0 arrives, 1 lost before, 2 lost after the append
         std::vector<int> acknowledged;
         int made = 0;
         const auto remove = [&](numbered_batch* gone) {
@@ -392,7 +394,8 @@ TEST(SequenceLedger, NothingIsStoredTwiceOrOutOfOrderWhateverIsLost) {
                 ASSERT_TRUE(ledger.take_up(current));
             }
             if (dice < 25 && !is_ending && queue.size() < 12) {
-                queue.push_back(std::make_unique<numbered_batch>(1 + static_cast<int>(randomness.below(3)), ++made));
+                queue.push_back(
+                    std::make_unique<numbered_batch>(1 + static_cast<int>(randomness.below(3)), ++made));
             } else if (dice < 60 && wire.size() < 5) {
                 for (const auto& each : queue) {  // the head of what is not on the wire
                     if (each->known == fate::on_the_wire) continue;

@@ -34,7 +34,8 @@ std::vector<std::byte> response(std::int32_t correlation_id, std::string_view bo
 
 // A request that notes what becomes of it.
 struct noting_request final : outgoing_request {
-    noting_request(words& seen_, std::string name_, std::string_view body = "") : seen(&seen_), name(std::move(name_)) {
+    noting_request(words& seen_, std::string name_, std::string_view body = "")
+        : seen(&seen_), name(std::move(name_)) {
         key = plain_key;
         version = plain_version;
         const wire::open_frame opened = wire::begin_request(frame, key, version, false, 0, "me");
@@ -84,7 +85,9 @@ struct fixture : connection::owner {
     }
 
     void on_ready(connection&, time_point) override { events.emplace_back("ready"); }
-    void on_slow(connection&, const std::string& text, time_point) override { events.push_back("slow: " + text); }
+    void on_slow(connection&, const std::string& text, time_point) override {
+        events.push_back("slow: " + text);
+    }
     void on_closed(connection&, error_code why, const std::string& text, time_point) override {
         events.push_back("closed: " + text);
         closed_with = why;
@@ -312,7 +315,8 @@ TEST(Connection, LooksTheNameUpAgainAfterALoss_NET_7) {
     on.open({"10.0.0.1", "10.0.0.3"});
 
     EXPECT_EQ(on.names.count, 2) << "the broker may have moved";
-    EXPECT_EQ(on.io.peers.back(), "10.0.0.3:9092") << "not the one that was just lost, since there is another";
+    EXPECT_EQ(on.io.peers.back(), "10.0.0.3:9092")
+        << "not the one that was just lost, since there is another";
 }
 
 TEST(Connection, TheOnlyAddressIsTriedAgain_NET_7) {
@@ -357,7 +361,8 @@ TEST(Connection, SettingUpHasATimeOutInEveryState_NET_6) {
         EXPECT_TRUE(on.tested().is_idle());
         EXPECT_EQ(on.closed_with, errc::connect_timeout);
         ASSERT_EQ(on.events.size(), 1u);
-        EXPECT_NE(on.events[0].find(std::string("timed out waiting for ") + what), std::string::npos) << on.events[0];
+        EXPECT_NE(on.events[0].find(std::string("timed out waiting for ") + what), std::string::npos)
+            << on.events[0];
         EXPECT_EQ(on.names.asked(), "") << "nobody waits for the answer any more";
     }
 }
@@ -381,7 +386,7 @@ TEST(Connection, SaysOnceThatItIsSlow) {
 TEST(Connection, RequestsLeaveTogetherInOrderUnderConsecutiveIds_NET_12) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first", "abc"), &second = on.request("second", "defg");
+    noting_request &first = on.request("first", "abc"), &second = on.request("second", "defg");
     on.send(first);
     on.send(second);
     EXPECT_EQ(on.io.send_count, 0) << "until the flush";
@@ -401,7 +406,7 @@ TEST(Connection, RequestsLeaveTogetherInOrderUnderConsecutiveIds_NET_12) {
 TEST(Connection, OneSendIsInFlightAndTheRestFollows) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first"), &second = on.request("second"), &third = on.request("third");
+    noting_request &first = on.request("first"), &second = on.request("second"), &third = on.request("third");
     on.send(first);
     on.flush();
     on.send(second);
@@ -414,7 +419,8 @@ TEST(Connection, OneSendIsInFlightAndTheRestFollows) {
     on.turn();
 
     EXPECT_EQ(on.io.send_count, 2);
-    EXPECT_EQ(on.io.offered(), second.size_bytes() + third.size_bytes()) << "everything that queued up meanwhile";
+    EXPECT_EQ(on.io.offered(), second.size_bytes() + third.size_bytes())
+        << "everything that queued up meanwhile";
 }
 
 TEST(Connection, ShortSendsGoOnWhereTheyStopped) {
@@ -422,7 +428,7 @@ TEST(Connection, ShortSendsGoOnWhereTheyStopped) {
         fixture on;
         on.make_ready();
         const std::string large(100, 'x');
-        noting_request& first = on.request("first", "abc"), &second = on.request("second");
+        noting_request &first = on.request("first", "abc"), &second = on.request("second");
         first.frame.write_reference(as_bytes(large));  // a piece of its own
         second.frame.write_reference(as_bytes(large));
         on.send(first);
@@ -464,7 +470,7 @@ TEST(Connection, ARequestWithoutAnAnswerIsOverWhenItIsWritten_SND_19) {
 TEST(Connection, AnswersGoToTheirRequestsInOrder_NET_11) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first"), &second = on.request("second");
+    noting_request &first = on.request("first"), &second = on.request("second");
     on.send(first);
     on.send(second);
     on.write_all();
@@ -476,7 +482,8 @@ TEST(Connection, AnswersGoToTheirRequestsInOrder_NET_11) {
 
     on.give(both);
 
-    EXPECT_EQ(on.seen, (words{"first answered one", "first released", "second answered two", "second released"}));
+    EXPECT_EQ(on.seen,
+              (words{"first answered one", "first released", "second answered two", "second released"}));
     EXPECT_EQ(on.tested().in_flight_count(), 0u);
     EXPECT_TRUE(on.tested().is_ready());
 }
@@ -598,7 +605,7 @@ TEST(Connection, FramesAreBounded) {
 TEST(Connection, AnOwnerMayCloseItInsideAnAnswer) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first"), &second = on.request("second");
+    noting_request &first = on.request("first"), &second = on.request("second");
     first.when_answered = [&] { on.tested().close(errc::protocol_error, "unreadable", on.now()); };
     on.send(first);
     on.send(second);
@@ -620,7 +627,7 @@ TEST(Connection, AnOwnerMayCloseItInsideAnAnswer) {
 TEST(Connection, ALossFailsEveryRequestInOrder_NET_14) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first"), &second = on.request("second"), &third = on.request("third");
+    noting_request &first = on.request("first"), &second = on.request("second"), &third = on.request("third");
     on.send(first);
     on.write_all();
     on.send(second);
@@ -629,8 +636,8 @@ TEST(Connection, ALossFailsEveryRequestInOrder_NET_14) {
 
     on.lose();
 
-    EXPECT_EQ(on.seen, (words{"first lost", "first released", "second unsent", "second released", "third unsent",
-                              "third released"}));
+    EXPECT_EQ(on.seen, (words{"first lost", "first released", "second unsent", "second released",
+                              "third unsent", "third released"}));
     EXPECT_EQ(first.error, errc::disconnected);
     EXPECT_EQ(on.closed_with, errc::disconnected);
     EXPECT_EQ(on.events, words{"closed: broker:9092 (10.0.0.1:9092): the broker closed the connection"});
@@ -642,7 +649,7 @@ TEST(Connection, ALossFailsEveryRequestInOrder_NET_14) {
 TEST(Connection, NothingIsReleasedWhileTheKernelMayReadIt) {
     fixture on;
     on.make_ready();
-    noting_request& answered = on.request("answered"), &silent = on.request("silent");
+    noting_request &answered = on.request("answered"), &silent = on.request("silent");
     silent.expects_answer = false;
     on.send(answered);
     on.send(silent);
@@ -695,7 +702,7 @@ TEST(Connection, AFailedSendClosesIt) {
 TEST(Connection, ARequestWithoutAnAnswerInTimeClosesIt_NET_13) {
     fixture on;
     on.make_ready();
-    noting_request& first = on.request("first"), &second = on.request("second");
+    noting_request &first = on.request("first"), &second = on.request("second");
     on.send(first);
     on.write_all();
     const time_point due = on.now() + 30s;

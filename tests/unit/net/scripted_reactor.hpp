@@ -19,7 +19,7 @@ public:
         int open_count = 0;
         int close_count = 0;
         bool refuses_sockets = false;
-        bool holds_cancelled = false;  // the kernel takes its time: the test ends cancelled operations
+        bool holds_cancelled = false;    // the kernel takes its time: the test ends cancelled operations
         std::vector<std::string> peers;  // connected to, in order
         std::string sent;                // every byte that was taken
         int send_count = 0;
@@ -39,7 +39,8 @@ public:
         // How many bytes the pending send wants to send.
         std::size_t offered() const {
             std::size_t size = 0;
-            for (std::size_t i = 0; i < sending->message.msg_iovlen; ++i) size += sending->message.msg_iov[i].iov_len;
+            for (std::size_t i = 0; i < sending->message.msg_iovlen; ++i)
+                size += sending->message.msg_iov[i].iov_len;
             return size;
         }
         // Takes the first bytes of the pending send.
@@ -84,7 +85,9 @@ public:
         ++seen_->send_count;
         start(seen_->sending, operation);
     }
-    void receive(socket_id, receive_operation& operation) noexcept override { start(seen_->receiving, operation); }
+    void receive(socket_id, receive_operation& operation) noexcept override {
+        start(seen_->receiving, operation);
+    }
     void cancel(io_operation& operation) noexcept override {
         if (!seen_->holds_cancelled) seen_->end(operation, -ECANCELED);
     }

@@ -29,7 +29,8 @@ public:
     std::string asked() const { return asked_ == nullptr ? std::string() : asked_->wanted.text(); }
     void answer(std::initializer_list<const char*> addresses) {
         name_lookup& answered = take();
-        for (const char* each : addresses) answered.found.push_back(endpoint::parse(each, answered.wanted.port).value());
+        for (const char* each : addresses)
+            answered.found.push_back(endpoint::parse(each, answered.wanted.port).value());
         answered.on_complete(answered);
     }
     void fail(const char* why) {

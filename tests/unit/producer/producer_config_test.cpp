@@ -88,7 +88,8 @@ TEST(ProducerConfig, NumbersAreTakenWithinKafkasRanges) {
         const auto too_small = config.set(each.key, std::to_string(each.min - 1));
         ASSERT_TRUE(too_small) << each.key;
         EXPECT_EQ(too_small->key, each.key);
-        EXPECT_NE(too_small->text.find(std::to_string(each.min - 1)), std::string::npos) << "it names the value";
+        EXPECT_NE(too_small->text.find(std::to_string(each.min - 1)), std::string::npos)
+            << "it names the value";
         const std::string larger = each.max == int_max ? "2147483648" : "9223372036854775808";
         EXPECT_TRUE(config.set(each.key, larger)) << each.key;
     }
@@ -226,7 +227,8 @@ TEST(ProducerConfig, FieldsAreCheckedAsKeysAre) {
         {"max.in.flight.requests.per.connection",
          [](producer_config& config) { config.max_in_flight_requests_per_connection = 0; }},
         {"metadata.max.idle.ms", [](producer_config& config) { config.metadata_max_idle = 4999ms; }},
-        {"request.timeout.ms", [](producer_config& config) { config.request_timeout = milliseconds(int_max + 1); }},
+        {"request.timeout.ms",
+         [](producer_config& config) { config.request_timeout = milliseconds(int_max + 1); }},
         {"delivery.timeout.ms", [](producer_config& config) { config.delivery_timeout = -1ms; }},
         {"reconnect.backoff.max.ms", [](producer_config& config) { config.reconnect_backoff_max = -1ms; }},
         {"send.buffer.bytes", [](producer_config& config) { config.send_buffer = -2; }},
@@ -250,8 +252,9 @@ TEST(ProducerConfig, WaitsLongerThanALifetimeDoNotOverflow) {
 
     ASSERT_EQ(culprit(config), "");
 
-    for (const milliseconds each : {config.linger, config.max_block, config.metadata_max_age, config.metadata_max_idle,
-                                    config.reconnect_backoff, *config.reconnect_backoff_max, config.retry_backoff}) {
+    for (const milliseconds each :
+         {config.linger, config.max_block, config.metadata_max_age, config.metadata_max_idle,
+          config.reconnect_backoff, *config.reconnect_backoff_max, config.retry_backoff}) {
         EXPECT_GT(each, 24h * 365);
         EXPECT_LT(each, milliseconds::max() / 1'000'000) << "fits nanoseconds, which is what the loop counts";
     }

@@ -94,7 +94,8 @@ TEST(BatchBuilder, WritesTheSameBytesWhateverTheSizeOfChunks) {
 
     for (int i = 0; i < 300; ++i) {
         const std::string value(randomness.below(200), static_cast<char>('a' + i % 26));
-        record_parts parts = parts_of("key " + std::to_string(i), value, 1000 + static_cast<int>(randomness.below(100)));
+        record_parts parts =
+            parts_of("key " + std::to_string(i), value, 1000 + static_cast<int>(randomness.below(100)));
         if (i % 3 == 0) parts.headers = headers;
         const std::string key = "key " + std::to_string(i);
         parts.key = key;

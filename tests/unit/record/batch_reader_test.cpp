@@ -83,7 +83,8 @@ TEST(BatchReader, RefusesWhatIsNoRecord) {
         {"a negative count of headers", bytes_of({14, 0, 2, 0, 2, 'k', 1, 1})},
         {"more headers than bytes", bytes_of({22, 0, 2, 0, 2, 'k', 1, 200, 1, 1, 1, 1})},
         {"a header whose key is null", bytes_of({18, 0, 2, 0, 2, 'k', 1, 2, 1, 1})},
-        {"a record that another one follows", bytes_of({14, 0, 2, 0, 2, 'k', 1, 0, 14, 0, 2, 0, 2, 'k', 1, 0})},
+        {"a record that another one follows",
+         bytes_of({14, 0, 2, 0, 2, 'k', 1, 0, 14, 0, 2, 0, 2, 'k', 1, 0})},
     };
     for (const auto& [what, body] : wrong) EXPECT_EQ(error_of(body), errc::protocol_error) << what;
 }

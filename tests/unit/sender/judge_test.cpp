@@ -82,7 +82,8 @@ std::set<int> codes_of_rows() {
 TEST(Judge, DecidesEveryRowOfTheTable_ERR) {
     for (const row& each : rows) {
         for (const std::int32_t record_count : {1, 7}) {
-            SCOPED_TRACE("code " + std::to_string(each.code) + ", " + std::to_string(record_count) + " records");
+            SCOPED_TRACE("code " + std::to_string(each.code) + ", " + std::to_string(record_count) +
+                         " records");
             const verdict plain = judge(static_cast<std::int16_t>(each.code), false, record_count);
             const verdict idempotent = judge(static_cast<std::int16_t>(each.code), true, record_count);
 
@@ -105,7 +106,8 @@ TEST(Judge, OnlySeveralRecordsCanBeSplit_SPL_1) {
 }
 
 TEST(Judge, CodesThatKafkaDoesNotHaveAreUnknownServerErrors) {
-    for (const std::int16_t code : {std::int16_t{-2}, std::int16_t{137}, std::int16_t{999}, std::int16_t{-32768}}) {
+    for (const std::int16_t code :
+         {std::int16_t{-2}, std::int16_t{137}, std::int16_t{999}, std::int16_t{-32768}}) {
         const verdict made = judge(code, true, 1);
 
         EXPECT_EQ(made.what, fail) << code;

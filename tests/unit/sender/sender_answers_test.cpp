@@ -217,7 +217,8 @@ TEST(SenderAnswers, ABatchIsSentAtMostRetriesPlusOneTimes_ACC_29) {
         produce_attempt attempt = on.next(1, now);
         if (attempt.batches.empty()) continue;
         ++sent_count;
-        on.answer(attempt, {refused(0, sent_count == 3 ? broker_errc::corrupt_message : retriable_code)}, now);
+        on.answer(attempt, {refused(0, sent_count == 3 ? broker_errc::corrupt_message : retriable_code)},
+                  now);
     }
 
     EXPECT_EQ(sent_count, 3);
@@ -272,7 +273,8 @@ TEST(SenderAnswers, WithIdempotenceRetriesGoInOrderOneByOne_SDR_16_IDM_7) {
 
     EXPECT_EQ(sequences, (std::vector<std::int32_t>{0, 1, 2}));
     EXPECT_EQ(on.tested.identity(), identity) << "no new epoch: they only waited for the first (IDM-9)";
-    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(sent[i].metadata().offset, static_cast<std::int64_t>(i));
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        EXPECT_EQ(sent[i].metadata().offset, static_cast<std::int64_t>(i));
 }
 
 TEST(SenderAnswers, WithoutIdempotenceARetryMayBeOvertaken_SDR_15) {
@@ -297,7 +299,8 @@ TEST(SenderAnswers, AnErrorThatIsNotRetriableFailsItsBatchAlone_ERR_9) {
     const held_record bad = on.send(0, "a"), good = on.send(1, "b"), again = on.send(2, "c");
     produce_attempt attempt = on.next();
 
-    on.answer(attempt, {refused(0, broker_errc::invalid_record, "no key"), stored(1, 5), refused(2, retriable_code)});
+    on.answer(attempt,
+              {refused(0, broker_errc::invalid_record, "no key"), stored(1, 5), refused(2, retriable_code)});
 
     ASSERT_TRUE(bad.is_done());
     EXPECT_EQ(bad.result().error, broker_errc::invalid_record);
@@ -379,7 +382,8 @@ TEST(SenderAnswers, WhatWasNotAskedOrToldTwiceIsIgnored_SDR_12) {
     const held_record a = on.send(0, "a"), b = on.send(1, "b");
     produce_attempt attempt = on.next();
 
-    ASSERT_FALSE(on.answer(attempt, {stored(7, 99), stored(1, 5), refused(1, broker_errc::producer_fenced), stored(0, 6)}));
+    ASSERT_FALSE(on.answer(
+        attempt, {stored(7, 99), stored(1, 5), refused(1, broker_errc::producer_fenced), stored(0, 6)}));
 
     EXPECT_EQ(a.metadata().offset, 6) << "in whatever order";
     EXPECT_EQ(b.metadata().offset, 5);
@@ -474,7 +478,8 @@ TEST(SenderAnswers, ALostRequestWithoutRetriesMayBeStoredIfItWasSent) {
 // ---- metadata
 
 TEST(SenderAnswers, ALeaderThatIsStaleMeansNewMetadata_ERR) {
-    for (const auto code : {broker_errc::not_leader_or_follower, broker_errc::unknown_topic_id, retriable_code}) {
+    for (const auto code :
+         {broker_errc::not_leader_or_follower, broker_errc::unknown_topic_id, retriable_code}) {
         sender_fixture on;
         const held_record a = on.send(0, "a");
         produce_attempt attempt = on.next();
@@ -575,7 +580,8 @@ TEST(SenderAnswers, ABatchThatIsTooLargeIsSentInParts_SPL_1) {
         offset += count;
     }
     EXPECT_EQ(offset, 4);
-    for (std::size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(sent[i].metadata().offset, static_cast<std::int64_t>(i));
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        EXPECT_EQ(sent[i].metadata().offset, static_cast<std::int64_t>(i));
     EXPECT_TRUE(on.is_all_memory_free());
 }
 
@@ -792,8 +798,9 @@ TEST(SenderAnswers, ATimeOutSaysWhatTheBatchWaitedFor_ACC_23) {
         const held_record a = on.append(on.queue(0), "a", at(0ms));
         on.tested.set_connection_trouble("kafka:9092: refused");
         on.tested.on_time(at(10s));
-        EXPECT_EQ(a.result().message.view(),
-                  opening + "; the partition has no known leader; last connection error: kafka:9092: refused");
+        EXPECT_EQ(
+            a.result().message.view(),
+            opening + "; the partition has no known leader; last connection error: kafka:9092: refused");
     }
     {
         sender_fixture on;

@@ -49,7 +49,9 @@ struct sender_fixture : accumulator_fixture {
     using answers = std::vector<wire::partition_produce_response>;
 
     explicit sender_fixture(const sender_config& wanted = steady_config(), std::size_t memory_bytes = 1 << 20)
-        : accumulator_fixture(limits_from(wanted), memory_bytes), config(wanted), tested(config, accumulator, 1) {
+        : accumulator_fixture(limits_from(wanted), memory_bytes),
+          config(wanted),
+          tested(config, accumulator, 1) {
         tested.on_broker_usable(1);
         tested.on_broker_usable(2);
         if (config.is_idempotent) tested.set_identity(identity);
@@ -67,7 +69,8 @@ struct sender_fixture : accumulator_fixture {
         partition_queue& found = queue(partition);
         if (found.leader == nullptr) tested.set_leader(found, 1, 5);
         // The first batch of all would go alone.
-        if (config.is_idempotent && found.ledger.is_idle() && found.ledger.identity() == producer_identity{}) {
+        if (config.is_idempotent && found.ledger.is_idle() &&
+            found.ledger.identity() == producer_identity{}) {
             found.ledger.introduce(identity);
         }
         return found;

@@ -45,7 +45,8 @@ TEST(Sender, StopsARequestBeforeMaxRequestSize_ACC_17) {
     config.request_size_max = 700;
     sender_fixture on(config);
     std::vector<held_record> sent;
-    for (int partition = 0; partition < 3; ++partition) sent.push_back(on.send(partition, std::string(250, 'x')));
+    for (int partition = 0; partition < 3; ++partition)
+        sent.push_back(on.send(partition, std::string(250, 'x')));
 
     produce_attempt first = on.next();
     produce_attempt second = on.next();
@@ -78,7 +79,8 @@ TEST(Sender, PartitionsTakeTurnsSoThatNoneStarves_ACC_15) {
     sender_fixture on(config);
     std::vector<held_record> sent;
     for (int round = 0; round < 2; ++round) {
-        for (int partition = 0; partition < 2; ++partition) sent.push_back(on.send(partition, std::string(300, 'x')));
+        for (int partition = 0; partition < 2; ++partition)
+            sent.push_back(on.send(partition, std::string(300, 'x')));
     }
 
     partitions order;
@@ -268,7 +270,8 @@ struct known_cluster {
     snapshot cluster;
     topic_node node;
 
-    explicit known_cluster(std::vector<std::int32_t> brokers, std::vector<std::pair<std::int32_t, std::int32_t>> leaders) {
+    explicit known_cluster(std::vector<std::int32_t> brokers,
+                           std::vector<std::pair<std::int32_t, std::int32_t>> leaders) {
         for (const std::int32_t id : brokers) cluster.brokers.emplace_back().id = id;
         for (const auto& [leader, epoch] : leaders) {
             partition_node& added = node.partitions.emplace_back();
@@ -373,7 +376,8 @@ sent_request read_request(const wire::writer& written) {
             added.topic_id = topic.topic_id;
             added.partition = partition.index;
             std::vector<std::byte> whole;
-            for (const bytes piece : partition.records.pieces()) whole.insert(whole.end(), piece.begin(), piece.end());
+            for (const bytes piece : partition.records.pieces())
+                whole.insert(whole.end(), piece.begin(), piece.end());
             const auto header = decode_batch_header(whole);
             EXPECT_TRUE(header.has_value());
             added.header = *header;

@@ -15,7 +15,8 @@ struct nobody final : answer_receiver {
     void on_answer(bytes, time_point) override {}
 };
 
-pipeline::entry sent(std::int32_t correlation_id, wire::api_key key = wire::api_key::produce, std::int16_t version = 3) {
+pipeline::entry sent(std::int32_t correlation_id, wire::api_key key = wire::api_key::produce,
+                     std::int16_t version = 3) {
     pipeline::entry entry;
     entry.correlation_id = correlation_id;
     entry.key = key;
@@ -71,7 +72,8 @@ TEST(Pipeline, AnotherCorrelationIdBreaksTheConnection_NET_11) {
 
     const auto frame = response(1, {7});
 
-    EXPECT_EQ(tested.match(frame, body).error(), errc::protocol_error) << "of the second request, not of the first";
+    EXPECT_EQ(tested.match(frame, body).error(), errc::protocol_error)
+        << "of the second request, not of the first";
     EXPECT_EQ(tested.size(), 2u) << "both are to be failed";
 }
 

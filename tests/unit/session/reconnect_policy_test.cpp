@@ -12,7 +12,8 @@ time_point at(duration since_start) {
 }
 
 // Within a fifth of `wait`, cut to milliseconds, and at most `max`.
-::testing::AssertionResult is_about(duration drawn, std::chrono::milliseconds wait, std::chrono::milliseconds max) {
+::testing::AssertionResult is_about(duration drawn, std::chrono::milliseconds wait,
+                                    std::chrono::milliseconds max) {
     if (drawn >= wait * 8 / 10 - 1ms && drawn <= std::min<duration>(wait * 12 / 10, max)) {
         return ::testing::AssertionSuccess();
     }
