@@ -41,11 +41,18 @@ public:
         changed_.wait(lock, [&] { return count_ >= count; });
     }
 
+    // Until requests with so many records came; those that were sent again count again.
+    void wait_for_records(std::int64_t count) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return record_count_ >= count; });
+    }
+
 private:
     fate see(const request_info& request) {
         const std::lock_guard lock(mutex_);
         if (request.api_key != produce_key) return fate::answer();
         ++count_;
+        for (const produced_partition& each : request.partitions) record_count_ += each.record_count;
         changed_.notify_all();
         return decide_ ? decide_(request) : fate::answer();
     }
@@ -55,6 +62,7 @@ private:
     std::condition_variable changed_;
     decision decide_;
     std::size_t count_ = 0;
+    std::int64_t record_count_ = 0;
 };
 
 }  // namespace sluice::testing

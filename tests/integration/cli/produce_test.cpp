@@ -357,7 +357,7 @@ TEST_P(ProduceSignals, EndTheInputAndWhatIsSentIsFlushed) {
     requests.decide([](const request_info&) { return fate::answer_late(200ms); });
     child_program running(with());
     running.write("a\nb\n");
-    requests.wait_for(1);
+    requests.wait_for_records(2);
 
     running.send_signal(GetParam());
 
@@ -379,9 +379,9 @@ TEST_P(ProduceSignals, AreHeardByWhicheverThreadGetsThem) {
 
 TEST_P(ProduceSignals, AreObeyedWithinTheDrainTimeoutWhenTheBrokerIsSilent) {
     requests.decide([](const request_info&) { return fate::never_answer(); });
-    child_program running(with({"--drain-timeout", "1"}));
+    child_program running(with({"--drain-timeout", "1", "-X", "linger.ms=500"}));
     running.write("a\nb\n");
-    requests.wait_for(1);
+    requests.wait_for_records(2);
     const auto sent = clock::now();
 
     running.send_signal(GetParam());
