@@ -70,7 +70,7 @@ bool shard::post(std::unique_ptr<control_message> message) noexcept {
 // ---- a turn
 
 bool shard::has_messages() const noexcept {
-    if (!control_.empty() || !pushed_.empty()) return true;
+    if (!control_.empty() || !pushed_.empty() || !yielded_.empty()) return true;
     return !ingress_.empty() && !ingress_waiter_.waits_for_memory();
 }
 
@@ -146,11 +146,19 @@ time_point shard::next_deadline() const {
 
 // Results go to the loop here, once a turn: whoever waits is resumed in its resume phase, in the order of the records.
 void shard::wake_finished() {
+    tell_refused();
     accumulator_.take_finished([this](result_block& block) {
         if (block.result().error) tell_dropped(block);
         loop_.post_all(block.waiters());
         block.drop_reference();
     });
+}
+
+// Here, and not where they were refused: the user's function may send, cancel or destroy.
+void shard::tell_refused() {
+    for (const refused_delivery& each : std::exchange(refused_, {})) {
+        core_.report_dropped(each.topic, each.partition, 1, each.why);
+    }
 }
 
 // Deliveries that nobody holds any more: those that were given up here are counted in the block. Those of other threads
@@ -213,14 +221,15 @@ void shard::choose_candidates(shard_topic& topic) {
         const partition_node& node = topic.node->partitions[static_cast<std::size_t>(partition)];
         if (view_->find_broker(node.leader) != nullptr) topic.reachable.push_back(partition);
     }
-    if (index_ != 0 || count == 0) return;
-    // The home of metadata sees to it that the common choice is one that can be made.
+    if (count == 0) return;
+    // No common choice where each shard has its own, once the last shard has seen the partitions. And the home of
+    // metadata sees to it that the common choice is one that can be made.
     std::atomic<std::int32_t>& common = topic.entry->common_choice;
+    if (topic.is_sticky_local) return common.store(any_partition, std::memory_order_relaxed);
+    if (index_ != 0) return;
     const std::int32_t chosen = common.load(std::memory_order_relaxed);
     const auto candidates = topic.candidates();
-    if (topic.is_sticky_local) {
-        common.store(any_partition, std::memory_order_relaxed);
-    } else if (std::find(candidates.begin(), candidates.end(), chosen) == candidates.end()) {
+    if (std::find(candidates.begin(), candidates.end(), chosen) == candidates.end()) {
         common.store(candidates[randomness_.below(candidates.size())], std::memory_order_relaxed);
     }
 }

@@ -187,6 +187,7 @@ private:
     void note_common_choice(shard_topic& topic, std::int32_t partition,
                             const shard_accumulator::appended& done);
     bool is_turn_spent() const noexcept;
+    bool is_ingress_first(served_by turn, std::uint64_t behind) const noexcept;
     void want(shard_topic& topic, time_point now);
     shared_text memory_text(std::size_t size_bytes, duration waited) const;
     shared_text size_text(std::string_view topic, std::size_t content_size) const;
@@ -216,6 +217,7 @@ private:
     void give_back_credit(staged_record& staged) noexcept;
     void publish_credit() noexcept;
     void tell_dropped(result_block& failed);
+    void tell_refused();
     void on_staged_deadline(staged_record& staged);
     void expire_unappended(time_point now);
     time_point unappended_deadline() const noexcept;
@@ -283,9 +285,14 @@ private:
     list_of<staged_record, unappended_tag> unappended_;  // accepted, and in no batch yet, by arrival
     std::uint64_t arrived_ = 0;
     ingress_waiter ingress_waiter_{*this};
-    bool is_taking_ingress_ = false;
-    std::int64_t returned_credit_ = 0;  // not in `credit_` yet
-    std::uint32_t credit_chunks_ = 0;   // of the pool, lent to the ingress
+    struct refused_delivery {
+        shared_text topic;
+        std::int32_t partition;
+        batch_result why;
+    };
+    std::vector<refused_delivery> refused_;  // accepted, refused later, and nobody holds their deliveries
+    std::int64_t returned_credit_ = 0;       // not in `credit_` yet
+    std::uint32_t credit_chunks_ = 0;        // of the pool, lent to the ingress
 
     // Control.
     alignas(64) mpsc_queue<control_message> control_;

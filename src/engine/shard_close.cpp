@@ -190,6 +190,7 @@ void shard::seal() {
         staged.loop = &loop_;
         refuse(staged, errc::closed, shared_text("the producer is closed"));
     }
+    tell_refused();
     for (control_message* next = control_.seal(); next != nullptr;) {
         const std::unique_ptr<control_message> message(next);
         next = mpsc_queue<control_message>::next(*message);

@@ -47,6 +47,7 @@ void shard::adopt(staged_record& staged, time_point now) {
     staged.at = this;
     staged.loop = &loop_;
     staged.arrival = ++arrived_;
+    staged.is_local = false;
     if (staged.started == time_point{}) staged.started = now;
     if (staged.current_state() == staged_record::state::accepted) return;
     const time_point by_config = after(staged.started, core_.config().max_block);
@@ -58,6 +59,7 @@ void shard::adopt(staged_record& staged, time_point now) {
 void shard::wait_here(staged_record& staged, send_status why) {
     using enum send_status;
     adopt(staged, loop_.now());
+    staged.is_local = true;
     switch (why) {
         case wait_topic: topic(*staged.topic).waiters.push_back(staged); return;
         case wait_partition: topic(*staged.topic).partition_waiters.push_back(staged); return;
@@ -71,10 +73,10 @@ void shard::wait_here(staged_record& staged, send_status why) {
 }
 
 // A caller on this loop comes after everything that was accepted before it called. Where that is too much for this turn, or
-// cannot be done since a callback of the user's has brought us here from within, callers go on in the next one.
+// may depend on a message that is not heard yet, callers go on in the next one.
 void shard::catch_up() {
+    if (!control_.empty()) turn_sends_ = turn_sends_max;
     receive_staged(loop_.now());
-    if (is_taking_ingress_) turn_sends_ = turn_sends_max;
     if (!is_turn_spent()) turn_bytes_ += run_ingress(loop_.now(), turn_bytes_max - turn_bytes_);
 }
 
@@ -88,8 +90,7 @@ bool shard::take_ingress_up_to(std::uint64_t arrival, time_point now) {
 
 std::size_t shard::run_ingress(time_point now, std::size_t budget_bytes) {
     std::size_t taken_bytes = 0;
-    if (ingress_waiter_.waits_for_memory() || is_taking_ingress_) return taken_bytes;
-    is_taking_ingress_ = true;
+    if (ingress_waiter_.waits_for_memory()) return taken_bytes;
     while (!ingress_.empty() && taken_bytes < budget_bytes) {
         staged_record& head = ingress_.front();
         taken_bytes += head.size_bytes();
@@ -97,7 +98,6 @@ std::size_t shard::run_ingress(time_point now, std::size_t budget_bytes) {
         pool_.wait(ingress_waiter_);
         break;
     }
-    is_taking_ingress_ = false;
     return taken_bytes;
 }
 
@@ -156,6 +156,8 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
         forward(staged, core_.at(staged.home));  // the thread's own home shard chooses
         return take_status::gone;
     }
+    if (staged.is_open && staged.partition >= to.partition_count())
+        staged.partition = any_partition;  // chosen before the topic shrank
     const placement placed = place(to, staged.partition, parts.key);
     if (placed.status == send_status::wait_topic) {
         core_.want_update(*this);
@@ -220,20 +222,27 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     } else if (staged.current_state() == staged_record::state::accepted) {
         staged.result.error = why;
         staged.result.message = std::move(text);
-        if (staged.is_caller_gone())
-            core_.report_dropped(staged.topic_name, staged.partition, 1, staged.result);
+        if (staged.is_caller_gone()) refused_.push_back({staged.topic_name, staged.partition, staged.result});
         staged.event.set(staged_record::finished, &loop_);
     }
     staged.drop_reference();
 }
 
-// It has waited for its topic, or for this turn; overtakes nobody who arrived before it.
+// It has waited for its topic, or for this turn; overtakes nobody who arrived before it, and is not overtaken.
 void shard::serve_topic(staged_record& staged, time_point now) {
     const take_status status = take(staged, served_by::topic, now);
     if (status != take_status::wait_memory && status != take_status::wait_turn) return;
     staged.list_hook<topic_waiter>::unlink();
-    if (status == take_status::wait_turn) return yielded_.push_back(staged);
-    pool_.wait(staged);
+    if (staged.is_local) {  // among the callers on this loop
+        status == take_status::wait_turn ? yielded_.push_back(staged) : pool_.wait(staged);
+        return;
+    }
+    // Back to its place: who arrived later goes behind it again.
+    const auto later = std::find_if(ingress_.begin(), ingress_.end(),
+                                    [&](const staged_record& each) { return each.arrival > staged.arrival; });
+    ingress_.insert(later, staged);
+    if (status == take_status::wait_memory && !ingress_waiter_.waits_for_memory())
+        pool_.wait(ingress_waiter_);
 }
 
 bool shard::serve_memory(staged_record& staged, time_point now) {

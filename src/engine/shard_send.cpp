@@ -159,6 +159,13 @@ send_status shard::refuse_send(refusal& why, error_code error, shared_text text)
     return send_status::refused;
 }
 
+// Are there staged records that come first and can go on, so that whoever must wait had better wait behind them?
+bool shard::is_ingress_first(served_by turn, std::uint64_t behind) const noexcept {
+    if (pool_.has_waiters()) return false;  // they cannot, and this one will find them when it is served
+    if (turn == served_by::nobody) return !ingress_.empty();
+    return turn == served_by::turn && has_ingress_up_to(behind);
+}
+
 send_status shard::try_accept(const record& wanted, served_by turn, delivery& accepted, refusal& why,
                               std::uint64_t behind) {
     if (phase_ != phase::running || !core_.is_open()) [[unlikely]] {
@@ -167,8 +174,12 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
     if (!core_.is_valid(wanted)) [[unlikely]] {
         return refuse_send(why, errc::invalid_record, shared_text(core_.why_invalid(wanted)));
     }
-    if (turn == served_by::nobody && has_arrivals()) [[unlikely]]
-        catch_up();
+    if (turn == served_by::nobody) {
+        if (has_arrivals()) [[unlikely]]
+            catch_up();
+        if (!yielded_.empty()) [[unlikely]]
+            return send_status::wait_turn;  // they called before
+    }
     topic_entry* const handle = wanted.topic.entry();
     shard_topic* const known = handle != nullptr ? handle->at_shard[index_] : nullptr;
     shard_topic& to = known != nullptr ? *known : topic(wanted.topic);
@@ -176,7 +187,7 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         if (const error_code hopeless = to.hopeless_error())
             return refuse_send(why, hopeless, hopeless_text(to));
         want(to, loop_.now());
-        return send_status::wait_topic;
+        return is_ingress_first(turn, behind) ? send_status::wait_turn : send_status::wait_topic;
     }
     placement placed;
     if (!is_left_open(to, wanted.partition, wanted.key) || to.partition_count() == 0) {
@@ -186,7 +197,7 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         why.partition = placed.partition;
         if (placed.status == send_status::elsewhere) return placed.status;
         core_.want_update(*this);
-        return send_status::wait_partition;
+        return is_ingress_first(turn, behind) ? send_status::wait_turn : send_status::wait_partition;
     }
     record_parts parts = parts_of(wanted);
     const std::size_t content_size = record_content_size(parts);
@@ -196,9 +207,11 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
     if (turn == served_by::memory) [[unlikely]] {
         if (!take_ingress_up_to(behind, loop_.now())) return send_status::wait_memory;
     } else {
+        if (turn == served_by::nobody && is_turn_spent()) [[unlikely]]
+            return send_status::wait_turn;
         if (pool_.has_waiters()) [[unlikely]]
             return send_status::wait_memory;
-        if (turn == served_by::nobody ? is_turn_spent() : has_ingress_up_to(behind)) [[unlikely]]
+        if (turn != served_by::nobody && has_ingress_up_to(behind)) [[unlikely]]
             return send_status::wait_turn;
     }
 

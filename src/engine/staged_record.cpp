@@ -23,6 +23,7 @@ staged_record* staged_record::make(const record& copied, topic_entry& topic) {
     made->content_size_ = record_content_size(made->parts_);
     made->topic = &topic;
     made->partition = copied.partition;
+    made->is_open = copied.partition == any_partition && copied.key.is_null();
     made->timestamp = copied.timestamp;
     made->key_size = static_cast<std::int32_t>(copied.key.size_or_minus_one());
     made->value_size = static_cast<std::int32_t>(copied.value.size_or_minus_one());

@@ -23,6 +23,7 @@
 #include "memory/buffer_pool.hpp"
 #include "memory/travelling_blocks.hpp"
 #include "record/record_format.hpp"
+#include "sluice/detail/copy_apart.hpp"
 #include "sluice/record.hpp"
 
 namespace sluice {
@@ -33,6 +34,12 @@ class partition_queue;
 
 struct ingress_tag;
 struct unappended_tag;
+
+// Of what a caller sends; the timestamp is not decided yet.
+inline record_parts parts_of(const record& sent) noexcept {
+    using sluice::detail::copy_by_words;
+    return {0, copy_by_words(sent.key), copy_by_words(sent.value), copy_by_words(sent.headers)};
+}
 
 class staged_record final : public mpsc_node,
                             public topic_waiter,
@@ -101,6 +108,8 @@ public:
     time_point started{};            // when the call began to wait here, or it was accepted
     time_point give_up_at = never;   // not accepted by then: refused
     bool has_call_deadline = false;  // it is the call's own, not max.block.ms
+    bool is_local = false;           // waits among the callers on the shard's loop (shard::wait_here)
+    bool is_open = false;            // neither record nor key names a partition
     bool is_routed = false;  // through the home shard of the producer, since its topic was not published yet
     std::size_t paid_credit = 0;  // bytes of the owning shard's ingress credit
     std::uint64_t arrival = 0;    // counts the shard's staged records

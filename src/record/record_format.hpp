@@ -12,9 +12,7 @@
 #include <span>
 
 #include "sluice/bytes.hpp"
-#include "sluice/detail/copy_apart.hpp"
 #include "sluice/header.hpp"
-#include "sluice/record.hpp"
 #include "wire/varint.hpp"
 
 namespace sluice {
@@ -26,12 +24,6 @@ struct record_parts {
     bytes_view value;
     std::span<const header> headers;
 };
-
-// Of what a caller sends; the timestamp is not decided yet.
-inline record_parts parts_of(const record& sent) noexcept {
-    using sluice::detail::copy_by_words;
-    return {0, copy_by_words(sent.key), copy_by_words(sent.value), copy_by_words(sent.headers)};
-}
 
 // Attributes and the five varints in front of key, value and headers, each at its longest (RecordBatch overhead).
 inline constexpr std::size_t record_overhead_max = 21;
