@@ -78,8 +78,8 @@ void check_memory(std::size_t size_bytes) {
 }
 
 // Sends all of it in order, as fast as the producer takes it, until a signal.
-asio::awaitable<void> send_all(producer& to, const std::string& topic_name, const input& source,
-                               std::size_t count, journal& sent) {
+asio::awaitable<void> send_all(producer& to, std::string topic_name, const input& source, std::size_t count,
+                               journal& sent) {
     const auto executor = co_await asio::this_coro::executor;
     const topic handle = to.topic(topic_name);
     for (std::size_t index = 0; index < count && cli::caught_signal() == 0; ++index) {
