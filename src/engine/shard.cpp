@@ -230,7 +230,7 @@ void shard::choose_candidates(shard_topic& topic) {
     const std::int32_t chosen = common.load(std::memory_order_relaxed);
     const auto candidates = topic.candidates();
     if (std::find(candidates.begin(), candidates.end(), chosen) == candidates.end()) {
-        common.store(candidates[randomness_.below(candidates.size())], std::memory_order_relaxed);
+        common.store(draw(topic), std::memory_order_relaxed);
     }
 }
 

@@ -183,6 +183,7 @@ private:
     shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition,
                                               const record_parts& parts, std::size_t content_size);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
+    std::int32_t draw(const shard_topic& topic) noexcept;
     std::int32_t common_choice(shard_topic& topic);
     void note_common_choice(shard_topic& topic, std::int32_t partition,
                             const shard_accumulator::appended& done);
@@ -207,9 +208,9 @@ private:
     void serve_topic(staged_record& staged, time_point now);
     bool serve_memory(staged_record& staged, time_point now);
     void note_appended(staged_record& staged, const shard_accumulator::appended& done);
-    void accept(staged_record& staged) noexcept;
     void refuse(staged_record& staged, error_code why, shared_text text);
     void leave_queues(staged_record& staged) noexcept;
+    static void leave_waiting(staged_record& staged) noexcept;
     void forward(staged_record& staged, shard& owner);
     static void settle_route(staged_record& staged) noexcept;
     void lend_credit() noexcept;

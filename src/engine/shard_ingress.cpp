@@ -110,12 +110,17 @@ bool shard::ingress_waiter::serve_memory(time_point now) {
     return true;  // what is behind it gets its turn with the next messages, behind whoever waits now
 }
 
-// Off every queue of the shard; the references stay.
-void shard::leave_queues(staged_record& staged) noexcept {
+// Off wherever it waits for its turn, its topic or memory.
+void shard::leave_waiting(staged_record& staged) noexcept {
     if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
-    if (staged.list_hook<unappended_tag>::is_linked()) staged.list_hook<unappended_tag>::unlink();
     if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
     if (staged.waits_for_memory()) staged.list_hook<memory_waiter>::unlink();
+}
+
+// Off every queue of the shard; the references stay.
+void shard::leave_queues(staged_record& staged) noexcept {
+    leave_waiting(staged);
+    if (staged.list_hook<unappended_tag>::is_linked()) staged.list_hook<unappended_tag>::unlink();
     loop_.cancel_timer(staged.deadline);
 }
 
@@ -136,9 +141,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     }
     shard_topic& to = topic(*staged.topic);
     const auto wait_in = [&](auto& waiters) {
-        if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
-        if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
-        if (staged.waits_for_memory()) staged.list_hook<memory_waiter>::unlink();
+        leave_waiting(staged);
         waiters.push_back(staged);
         return take_status::wait_topic;
     };

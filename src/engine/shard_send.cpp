@@ -86,13 +86,18 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
     return made;
 }
 
+// Of a known topic.
+std::int32_t shard::draw(const shard_topic& topic) noexcept {
+    const auto candidates = topic.candidates();
+    return candidates[randomness_.below(candidates.size())];
+}
+
 // Drawn by whoever comes first; the home of metadata replaces one that lost its leader.
 std::int32_t shard::common_choice(shard_topic& topic) {
     std::atomic<std::int32_t>& common = topic.entry->common_choice;
     std::int32_t chosen = common.load(std::memory_order_relaxed);
     if (chosen != any_partition) return chosen;
-    const auto candidates = topic.candidates();
-    const std::int32_t drawn = candidates[randomness_.below(candidates.size())];
+    const std::int32_t drawn = draw(topic);
     return common.compare_exchange_strong(chosen, drawn, std::memory_order_relaxed) ? drawn : chosen;
 }
 
@@ -102,9 +107,7 @@ void shard::note_common_choice(shard_topic& topic, std::int32_t partition,
     std::int32_t chosen = partition;
     if (topic.entry->common_choice.load(std::memory_order_relaxed) != chosen) return;
     if (!topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_)) return;
-    const auto candidates = topic.candidates();
-    const std::int32_t drawn = candidates[randomness_.below(candidates.size())];
-    topic.entry->common_choice.compare_exchange_strong(chosen, drawn, std::memory_order_relaxed);
+    topic.entry->common_choice.compare_exchange_strong(chosen, draw(topic), std::memory_order_relaxed);
 }
 
 shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition,

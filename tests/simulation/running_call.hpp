@@ -250,6 +250,16 @@ asio::awaitable<void, Executor> await_with_asio(Operation operation,
 #pragma GCC diagnostic pop
 #endif
 
+template <class Operation>
+call_events<Operation> noting_the_end(call_events<Operation> events, bool& is_over) {
+    events.ends = [&is_over, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
+                                                            bool knows) {
+        is_over = true;
+        ends(why, std::move(value), knows);
+    };
+    return events;
+}
+
 template <class Operation, class Executor>
 class coroutine_call final : public running_call {
 public:
@@ -257,7 +267,7 @@ public:
         : operation_(std::move(operation)),
           executor_(std::move(executor)),
           as_tuple_(as_tuple),
-          shared_(std::make_shared<shared_call<Operation>>(wrap(std::move(events)))) {}
+          shared_(std::make_shared<shared_call<Operation>>(noting_the_end(std::move(events), is_over_))) {}
     void start() override {
         shared_->name = name;
         auto slot = shared_->signal.slot();
@@ -268,15 +278,6 @@ public:
     void cancel(detail::cancel_kind kind) override { shared_->signal.emit(type_of(kind)); }
 
 private:
-    call_events<Operation> wrap(call_events<Operation> events) {
-        call_events<Operation> wrapped = events;
-        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
-                                                             bool knows) {
-            is_over_ = true;
-            ends(why, std::move(value), knows);
-        };
-        return wrapped;
-    }
     Operation operation_;
     Executor executor_;
     bool as_tuple_;
@@ -289,7 +290,7 @@ public:
     callback_call(Operation operation, call_events<Operation> events, Executor executor)
         : operation_(std::move(operation)),
           executor_(std::move(executor)),
-          shared_(std::make_shared<shared_call<Operation>>(wrap(std::move(events)))) {}
+          shared_(std::make_shared<shared_call<Operation>>(noting_the_end(std::move(events), is_over_))) {}
     void start() override {
         shared_->name = name;
         shared_->events.begins();
@@ -309,15 +310,6 @@ public:
     void cancel(detail::cancel_kind kind) override { shared_->signal.emit(type_of(kind)); }
 
 private:
-    call_events<Operation> wrap(call_events<Operation> events) {
-        call_events<Operation> wrapped = events;
-        wrapped.ends = [this, ends = std::move(events.ends)](error_code why, value_of<Operation> value,
-                                                             bool knows) {
-            is_over_ = true;
-            ends(why, std::move(value), knows);
-        };
-        return wrapped;
-    }
     Operation operation_;
     Executor executor_;
     std::shared_ptr<shared_call<Operation>> shared_;
