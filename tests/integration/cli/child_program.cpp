@@ -117,6 +117,10 @@ bool child_program::wait_for_error_text(std::string_view text) {
     return error_.wait_for(text);
 }
 
+bool child_program::wait_for_output_text(std::string_view text) {
+    return output_.wait_for(text);
+}
+
 program_end child_program::wait() {
     if (pid_ <= 0) return {};
     int status = 0;

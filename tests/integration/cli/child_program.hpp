@@ -43,9 +43,11 @@ public:
 
     // Until the text was printed on standard error, or that has ended; true if it was.
     bool wait_for_error_text(std::string_view text);
+    // The same of standard output.
+    bool wait_for_output_text(std::string_view text);
     // Until the program has ended.
     program_end wait();
-    // All of it, after wait().
+    // What there is so far; all of it, after wait().
     std::string output();
     std::string error_text();
 

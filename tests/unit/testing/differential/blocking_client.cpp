@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <stdexcept>
 #include <utility>
@@ -66,6 +67,9 @@ bool blocking_client::is_closed_by_peer() {
 bool blocking_client::receive_exactly(std::span<std::byte> to) {
     while (!to.empty()) {
         const ssize_t size = ::recv(socket_, to.data(), to.size(), 0);
+        // What the kernel tears down of a ring that this process had interrupts, too; and a receive with a timeout is
+        // not restarted.
+        if (size < 0 && errno == EINTR) continue;
         if (size <= 0) return false;
         to = to.subspan(static_cast<std::size_t>(size));
     }
