@@ -254,19 +254,23 @@ func (s *sender) send(number int64, isSampled bool) {
 	})
 }
 
-// Sends so many records at the rate asked for, and waits until all are acknowledged.
-func (s *sender) run(count int64, samples bool) {
+// Sends so many records, at the rate asked for if it is not the warm-up, and waits until all are acknowledged.
+func (s *sender) run(count int64, isMeasured bool) {
+	rate := s.o.rate
+	if !isMeasured {
+		rate = 0
+	}
 	begin := time.Now()
 	sent := int64(0)
 	for millisecond := int64(1); sent < count; millisecond++ {
 		until := count
-		if s.o.rate > 0 {
-			until = min(count, s.o.rate*millisecond/1000)
+		if rate > 0 {
+			until = min(count, rate*millisecond/1000)
 		}
 		for ; sent < until; sent++ {
-			s.send(sent, samples && sent%s.o.sample == 0)
+			s.send(sent, isMeasured && sent%s.o.sample == 0)
 		}
-		if s.o.rate > 0 && sent < count {
+		if rate > 0 && sent < count {
 			s.sleepUntil(begin.Add(time.Duration(millisecond) * time.Millisecond))
 		}
 	}

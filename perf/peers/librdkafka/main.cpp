@@ -203,14 +203,15 @@ public:
         rd_kafka_queue_io_event_enable(queue_, wake_, &one, sizeof one);
     }
 
-    // Sends so many records at the rate asked for, and waits until all of them are acknowledged.
-    void run(std::int64_t count, bool samples) {
-        samples_ = samples;
+    // Sends so many records, at the rate asked for if it is not the warm-up, and waits until all of them are acknowledged.
+    void run(std::int64_t count, bool is_measured) {
+        samples_ = is_measured;
+        const std::int64_t rate = is_measured ? how_.rate : 0;
         const std::int64_t begin = now();
         const std::int64_t done_before = done();
         std::int64_t sent = 0;
         for (std::int64_t millisecond = 1; sent < count; ++millisecond) {
-            const std::int64_t until = how_.rate == 0 ? count : std::min(count, how_.rate * millisecond / 1000);
+            const std::int64_t until = rate == 0 ? count : std::min(count, rate * millisecond / 1000);
             while (sent < until) {
                 const std::int64_t left_of_chunk = how_.chunk - sent % how_.chunk;
                 const std::int64_t some = std::min({until - sent, left_of_chunk, run_max});
@@ -223,7 +224,7 @@ public:
                 sent += some;
                 take_reports(0);
             }
-            if (how_.rate > 0 && sent < count) wait_until(begin + millisecond * 1'000'000);
+            if (rate > 0 && sent < count) wait_until(begin + millisecond * 1'000'000);
         }
         // What lingers is sent now; with events, who flushes does not take the reports.
         std::thread flushing([this] { rd_kafka_flush(kafka_, 600'000); });

@@ -32,7 +32,7 @@ public final class Main {
     private final String topic;
     private final int partitions;
     private final long chunk;
-    private final long rate;
+    private final long wantedRate;
     private final long sample;
     private final int size;
     private final byte[][] values;
@@ -54,7 +54,7 @@ public final class Main {
         topic = text("topic", "perf");
         partitions = (int) number("partitions", 12);
         chunk = number("chunk", 1);
-        rate = number("rate", 0);
+        wantedRate = number("rate", 0);
         sample = number("sample", 100);
         size = (int) number("size", 100);
         if (!given.containsKey("bootstrap") || partitions < 1 || chunk < 1 || sample < 1 || size < 1) {
@@ -209,14 +209,15 @@ public final class Main {
         });
     }
 
-    /** Sends so many records at the rate asked for, and waits until all are acknowledged. */
-    private void run(long count, boolean samples) {
+    /** Sends so many records, at the rate asked for if it is not the warm-up, and waits until all are acknowledged. */
+    private void run(long count, boolean isMeasured) {
+        long rate = isMeasured ? wantedRate : 0;
         long begin = System.nanoTime();
         long sent = 0;
         for (long millisecond = 1; sent < count; millisecond++) {
             long until = rate == 0 ? count : Math.min(count, rate * millisecond / 1000);
             for (; sent < until; sent++) {
-                send(sent, samples);
+                send(sent, isMeasured);
             }
             if (rate > 0 && sent < count) {
                 long left;
