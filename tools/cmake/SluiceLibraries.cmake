@@ -4,6 +4,16 @@
 # sluice_find_libraries(OUT): makes the imported targets that `sluice` links; OUT is empty, or names what is missing
 # and the Debian package that has it.
 
+# Makes PkgConfig::NAME of a module that pkg-config knows, or appends WHAT to the list that is called MISSING.
+function(sluice_find_module missing_list name module what)
+    if(NOT TARGET PkgConfig::${name})
+        pkg_check_modules(${name} QUIET IMPORTED_TARGET GLOBAL ${module})
+        if(NOT TARGET PkgConfig::${name})
+            set(${missing_list} ${${missing_list}} "${what}" PARENT_SCOPE)
+        endif()
+    endif()
+endfunction()
+
 function(sluice_find_libraries out)
     set(missing)
 
@@ -23,11 +33,13 @@ function(sluice_find_libraries out)
     find_package(PkgConfig QUIET)
     if(NOT PkgConfig_FOUND)
         list(APPEND missing "pkg-config (pkg-config)")
-    elseif(NOT TARGET PkgConfig::liburing)
-        pkg_check_modules(liburing QUIET IMPORTED_TARGET GLOBAL liburing>=2.3)
-        if(NOT TARGET PkgConfig::liburing)
-            list(APPEND missing "liburing 2.3 or newer (liburing-dev)")
-        endif()
+    else()
+        sluice_find_module(missing liburing liburing>=2.3 "liburing 2.3 or newer (liburing-dev)")
+        # The codecs.
+        sluice_find_module(missing zlib zlib "zlib (zlib1g-dev)")
+        sluice_find_module(missing snappy snappy "Snappy (libsnappy-dev)")
+        sluice_find_module(missing lz4 liblz4>=1.9 "LZ4 1.9 or newer (liblz4-dev)")
+        sluice_find_module(missing zstd libzstd>=1.4 "Zstandard 1.4 or newer (libzstd-dev)")
     endif()
 
     find_path(ISAL_INCLUDE_DIR isa-l/crc.h)

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "record/codecs/codec.hpp"
+
+namespace sluice {
+
+std::unique_ptr<compressor> make_lz4_compressor(int level);
+error_code decompress_lz4(bytes body, std::size_t size_max, output_buffer& to);
+
+}  // namespace sluice

@@ -1,0 +1,73 @@
+#include "record/codecs/zstd.hpp"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include <new>
+
+namespace sluice {
+namespace {
+
+class zstd_compressor final : public compressor {
+public:
+    explicit zstd_compressor(int level) : context_(ZSTD_createCCtx()) {
+        if (context_ == nullptr) throw std::bad_alloc();
+        const std::size_t set = ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level);
+        ensure(!ZSTD_isError(set));
+    }
+    ~zstd_compressor() override { ZSTD_freeCCtx(context_); }
+
+    // Knowing the size, the library takes tables and a window that are no larger than that needs.
+    bool begin(std::size_t size, output_buffer&) override {
+        return !ZSTD_isError(ZSTD_CCtx_reset(context_, ZSTD_reset_session_only)) &&
+               !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context_, size));
+    }
+
+    bool write(bytes piece, bool is_last, output_buffer& to) override {
+        ZSTD_inBuffer in{piece.data(), piece.size(), 0};
+        for (;;) {
+            // With as much room as it can ever need, a body of one piece is compressed where it is.
+            std::byte* const at = to.room(is_last ? ZSTD_compressBound(piece.size()) : ZSTD_CStreamOutSize());
+            ZSTD_outBuffer out{at, to.room_size(), 0};
+            const std::size_t left =
+                ZSTD_compressStream2(context_, &out, &in, is_last ? ZSTD_e_end : ZSTD_e_continue);
+            if (ZSTD_isError(left)) return false;
+            to.add(out.pos);
+            if (is_last ? left == 0 : in.pos == in.size) return true;
+        }
+    }
+
+private:
+    ZSTD_CCtx* context_;
+};
+
+}  // namespace
+
+std::unique_ptr<compressor> make_zstd_compressor(int level) {
+    return std::make_unique<zstd_compressor>(level);
+}
+
+// Into one buffer, and a larger one where it does not suffice: decompressing piece by piece would make the library
+// allocate the window that the frame asks for, which may be 128 MB for a frame of ten bytes.
+error_code decompress_zstd(bytes body, std::size_t size_max, output_buffer& to) {
+    const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
+    if (context == nullptr) throw std::bad_alloc();
+    if (ZSTD_isError(ZSTD_findFrameCompressedSize(body.data(), body.size())) ||
+        ZSTD_findFrameCompressedSize(body.data(), body.size()) != body.size()) {
+        return errc::protocol_error;  // not one whole frame
+    }
+    for (std::size_t size = std::min(size_max, 8 * body.size() + 4096);;
+         size = std::min(size_max, 4 * size)) {
+        std::byte* const at = to.room(size);
+        const std::size_t written = ZSTD_decompressDCtx(context.get(), at, size, body.data(), body.size());
+        if (!ZSTD_isError(written)) {
+            to.add(written);
+            return {};
+        }
+        if (ZSTD_getErrorCode(written) != ZSTD_error_dstSize_tooSmall || size == size_max) {
+            return errc::protocol_error;
+        }
+    }
+}
+
+}  // namespace sluice
