@@ -32,6 +32,7 @@ log_record record_at(const batch_header& header, std::int32_t offset_delta) {
     record.producer_epoch = header.producer_epoch;
     if (header.base_sequence >= 0) record.sequence = sequence_after(header.base_sequence, offset_delta);
     record.leader_epoch = header.partition_leader_epoch;
+    record.compression = static_cast<compression>(header.codec());
     return record;
 }
 
@@ -99,15 +100,10 @@ std::vector<log_record> partition_log::records() const {
     std::vector<log_record> all;
     for (const stored_batch& stored : stored_) {
         const batch_header header = header_of(stored.view());
-        if (header.codec() == 0) {
-            read_records(header, stored.view().subspan(batch_header::size_bytes), all);
-            continue;
-        }
-        for (std::int32_t index = 0; index < header.record_count; ++index) {
-            log_record& record = all.emplace_back(record_at(header, index));
-            record.timestamp = header.max_timestamp;
-            record.is_compressed = true;
-        }
+        output_buffer room;
+        const std::optional<bytes> body = records_of(header, stored.view(), room);
+        ensure(body.has_value());
+        read_records(header, *body, all);
     }
     std::erase_if(all, [this](const log_record& record) { return record.offset < start_offset_; });
     return all;

@@ -4,7 +4,7 @@
 //                  and, where they are not as the topic wants them, timestamp type and largest timestamp,
 //                  with the checksum summed up anew
 //
-// Source: LogValidator.assignOffsetsNonCompressed, DefaultRecordBatch.setMaxTimestamp. Owner: one partition.
+// Source: LogValidator.assignOffsetsNonCompressed, validateMessagesAndAssignOffsetsCompressed, DefaultRecordBatch.setMaxTimestamp. Owner: one partition.
 #pragma once
 
 #include <cstdint>

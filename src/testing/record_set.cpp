@@ -18,6 +18,7 @@ constexpr std::int32_t size_min = 14;  // of format 0, the smallest
 constexpr std::int8_t magic_max = 2;
 constexpr int codec_zstd = 4;
 constexpr int codec_max = codec_zstd;
+constexpr std::size_t decompressed_size_max = std::size_t{256} << 20;
 
 batch_verdict refuse(broker_errc code, bool is_unexpected = true) {
     batch_verdict verdict;
@@ -26,7 +27,7 @@ batch_verdict refuse(broker_errc code, bool is_unexpected = true) {
     return verdict;
 }
 
-// Walks over the records of an uncompressed batch.
+// Walks over the records of a batch, decompressed.
 class record_walk {
 public:
     record_walk(const batch_header& header, const batch_rules& rules) noexcept
@@ -172,6 +173,14 @@ std::int16_t check_shape(bytes records, std::int16_t version) noexcept {
     return no_error;
 }
 
+std::optional<bytes> records_of(const batch_header& header, bytes batch, output_buffer& room) {
+    const bytes body = batch.subspan(batch_header::size_bytes);
+    const auto type = static_cast<compression>(header.codec());
+    if (type == compression::none) return body;
+    if (decompress(type, body, decompressed_size_max, room)) return std::nullopt;
+    return room.content();
+}
+
 batch_verdict check_batch(const batch_header& header, bytes batch, const batch_rules& rules) {
     if (header.base_offset != 0) return refuse(broker_errc::invalid_record);
     if (batch.size() > static_cast<std::size_t>(rules.size_max))
@@ -183,13 +192,11 @@ batch_verdict check_batch(const batch_header& header, bytes batch, const batch_r
     if (header.last_offset_delta != header.record_count - 1) return refuse(broker_errc::invalid_record);
     if (header.has(batch_attributes::control)) return refuse(broker_errc::invalid_record);
     if (header.producer_id >= 0 && header.base_sequence < 0) return refuse(broker_errc::invalid_record);
-    if (header.codec() != 0) {
-        batch_verdict unread;
-        unread.max_timestamp = header.max_timestamp;
-        return unread;
-    }
+    output_buffer room;
+    const std::optional<bytes> records = records_of(header, batch, room);
+    if (!records) return refuse(broker_errc::unknown_server_error);
     record_walk walk(header, rules);
-    if (!walk.run(batch.subspan(batch_header::size_bytes))) return refuse(broker_errc::invalid_record);
+    if (!walk.run(*records)) return refuse(broker_errc::invalid_record);
     return walk.verdict();
 }
 

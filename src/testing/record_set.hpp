@@ -15,6 +15,7 @@
 
 #include "base/bytes.hpp"
 #include "record/batch_header.hpp"
+#include "record/codecs/codec.hpp"
 #include "sluice/testing/fake_cluster.hpp"
 
 namespace sluice::testing {
@@ -56,8 +57,11 @@ struct batch_verdict {
     std::optional<std::string> text;
     std::vector<record_fault> faults;
     bool is_unexpected = false;       // Kafka tells the log start offset with errors that it did not foresee
-    std::int64_t max_timestamp = -1;  // of the records; of a compressed batch the header's word is taken
+    std::int64_t max_timestamp = -1;  // of the records
 };
+
+// The records of a whole batch, decompressed into `room` where they are compressed; nullopt if they cannot be.
+std::optional<bytes> records_of(const batch_header& header, bytes batch, output_buffer& room);
 
 // Checks one whole batch as a leader does before it gives it offsets.
 batch_verdict check_batch(const batch_header& header, bytes batch, const batch_rules& rules);

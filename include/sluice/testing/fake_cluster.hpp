@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/compression.hpp"
 #include "sluice/error.hpp"
 #include "sluice/testing/broker_profile.hpp"
 #include "sluice/testing/fate.hpp"
@@ -93,8 +94,7 @@ struct log_record {
     std::int16_t producer_epoch = -1;
     std::int32_t sequence = -1;
     std::int32_t leader_epoch = 0;
-    // Compressed batches are stored unread: then timestamp, key, value and headers are those of no record.
-    bool is_compressed = false;
+    sluice::compression compression = sluice::compression::none;  // of the batch that it was in
 };
 
 // What became of everything appended to a partition, kept or not.

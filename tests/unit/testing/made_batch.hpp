@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "record/batch_header.hpp"
+#include "record/codecs/codec.hpp"
 #include "record/crc32c.hpp"
 #include "record/record_format.hpp"
 #include "wire/big_endian.hpp"
@@ -103,6 +104,24 @@ inline constexpr std::size_t record_count_at = 57;
 inline std::vector<std::byte> joined(std::vector<std::byte> first, const std::vector<std::byte>& second) {
     first.insert(first.end(), second.begin(), second.end());
     return first;
+}
+
+// The same with its records compressed.
+inline std::vector<std::byte> compressed(const made_batch& batch, compression type) {
+    const std::vector<std::byte> plain = batch.bytes();
+    batch_header header = *decode_batch_header(plain);
+    output_buffer body;
+    const auto codec = make_compressor(type, type == compression::lz4 ? 9 : 1);
+    const bool did_compress =
+        codec->begin(plain.size() - batch_header::size_bytes, body) &&
+        codec->write(sluice::bytes(plain).subspan(batch_header::size_bytes), true, body);
+    ensure(did_compress);
+    header.attributes = static_cast<std::int16_t>(header.attributes | static_cast<std::int16_t>(type));
+    header.body_size = static_cast<std::int32_t>(body.size());
+    std::vector<std::byte> all(batch_header::size_bytes);
+    encode(header, crc32c(body.content()), std::span<std::byte, batch_header::size_bytes>(all));
+    all.insert(all.end(), body.content().begin(), body.content().end());
+    return all;
 }
 
 }  // namespace sluice::testing

@@ -93,16 +93,23 @@ TEST(PartitionLog, ReadsRecordsBack) {
     EXPECT_EQ(records[3].sequence, 0) << "wrapped";
 }
 
-TEST(PartitionLog, CompressedRecordsAreCountedButNotRead) {
-    partition_log log(true);
+TEST(PartitionLog, ReadsCompressedRecordsBack) {
+    for (const compression type :
+         {compression::gzip, compression::snappy, compression::lz4, compression::zstd}) {
+        partition_log log(true);
+        made_batch batch = made_batch::of(2, 7, 0, 5);
+        batch.records[1].value = "another";
 
-    append(log, with_field<std::int16_t>(made_batch::of(2, 7, 0, 5).bytes(), attributes_at, 3));
+        append(log, compressed(batch, type));
 
-    const std::vector<log_record> records = log.records();
-    ASSERT_EQ(records.size(), 2u);
-    EXPECT_TRUE(records[1].is_compressed);
-    EXPECT_EQ(records[1].offset, 1);
-    EXPECT_EQ(records[1].sequence, 6);
+        const std::vector<log_record> records = log.records();
+        ASSERT_EQ(records.size(), 2u);
+        EXPECT_EQ(records[1].compression, type);
+        EXPECT_EQ(records[1].value, "another");
+        EXPECT_EQ(records[1].timestamp, 1000);
+        EXPECT_EQ(records[1].offset, 1);
+        EXPECT_EQ(records[1].sequence, 6);
+    }
 }
 
 TEST(PartitionLog, DeletesFromTheFront) {
