@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/compression.hpp"
 #include "sluice/error.hpp"
 #include "sluice/log.hpp"
 #include "sluice/record_metadata.hpp"
@@ -51,6 +52,13 @@ struct producer_config {
     milliseconds linger{5};
     std::int64_t buffer_memory = 33554432;    // bytes, over all shards
     std::int32_t max_request_size = 1048576;  // bytes; also the largest record
+
+    // ---- compression
+    compression compression_type = compression::none;
+    std::int32_t compression_gzip_level = -1;  // 1 (fast) to 9 (small), or -1: zlib's default, 6
+    std::int32_t compression_lz4_level =
+        9;  // 9: the fast compressor, others up to 17: the high-compression one
+    std::int32_t compression_zstd_level = 3;  // -131072 (fast) to 22 (small)
 
     // ---- network
     std::int32_t max_in_flight_requests_per_connection = 5;
@@ -93,6 +101,17 @@ struct producer_config {
     // Checks ranges and combinations, and fills in what follows from other values. producer::create() does it.
     std::optional<problem> validate();
 
+    // Of compression_type.
+    std::int32_t compression_level() const noexcept {
+        switch (compression_type) {
+            case compression::gzip: return compression_gzip_level;
+            case compression::lz4: return compression_lz4_level;
+            case compression::zstd: return compression_zstd_level;
+            case compression::none:
+            case compression::snappy: break;
+        }
+        return 0;
+    }
     // After validate().
     bool is_idempotent() const noexcept { return enable_idempotence.value_or(true); }
 };

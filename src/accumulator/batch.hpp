@@ -8,6 +8,7 @@
 //   queue    its partition's deque, while it is not in flight (head = oldest)
 //   age      all batches without a result, by creation: delivery.timeout.ms, flush
 //   linger   open batches that may wait for more records, by creation: linger.ms
+//   compress closed batches that are not compressed yet; they cannot be sent
 //   ledger   batches with a sequence number (exactly_once)
 #pragma once
 
@@ -25,17 +26,19 @@ class partition_queue;
 struct queue_tag;
 struct age_tag;
 struct linger_tag;
+struct compress_tag;
 
 class batch : public sequenced,
               public list_hook<queue_tag>,
               public list_hook<age_tag>,
-              public list_hook<linger_tag> {
+              public list_hook<linger_tag>,
+              public list_hook<compress_tag> {
 public:
     batch(partition_queue& queue_, result_block& result_, buffer_pool& pool, chunk_chain lent,
-          std::uint32_t write_limit, time_point now, std::uint64_t ordinal_) noexcept
+          std::uint32_t write_limit, float expected_share, time_point now, std::uint64_t ordinal_) noexcept
         : queue(queue_),
           result(result_),
-          records(pool, lent, write_limit),
+          records(pool, lent, write_limit, expected_share),
           created(now),
           last_attempt(now),
           ordinal(ordinal_) {}
@@ -55,6 +58,7 @@ public:
     error_code last_error;              // of the last attempt, for the text of a time-out
 
     bool is_lingering() const noexcept { return list_hook<linger_tag>::is_linked(); }
+    bool awaits_compression() const noexcept { return list_hook<compress_tag>::is_linked(); }
     bool is_queued() const noexcept { return list_hook<queue_tag>::is_linked(); }
 };
 

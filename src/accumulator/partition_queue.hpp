@@ -38,7 +38,12 @@ public:
         return last.records.is_closed() ? nullptr : &last;
     }
     // Something to send, by size, time, or because somebody waits (ACC-9). Backoff and order are the sender's matter.
-    bool is_sendable() const noexcept { return !waiting.empty() && !waiting.front().is_lingering(); }
+    // One whose head is being compressed is not, and is reported when that is done.
+    bool is_sendable() const noexcept {
+        if (waiting.empty()) return false;
+        const batch& head = waiting.front();
+        return !head.is_lingering() && !head.awaits_compression();
+    }
 };
 
 static_assert(sizeof(partition_queue) <= 128, "what an idle partition costs");

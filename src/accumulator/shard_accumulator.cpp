@@ -7,13 +7,14 @@
 namespace sluice {
 
 shard_accumulator::shard_accumulator(const accumulator_limits& limits, buffer_pool& pool)
-    : limits_(limits), pool_(&pool) {
+    : limits_(limits), pool_(&pool), compression_(limits.compression, limits.compression_level) {
     limits_.batch_size = std::max<std::uint32_t>(limits_.batch_size, 1);  // 0 is used as 1
 }
 
 shard_accumulator::~shard_accumulator() {
     ensure(batches_->live_count() == 0);
     ensure(finished_.empty());
+    ensure(!compression_.has_work());
     for (const auto& topic : topics_) {
         for (partition_queue* queue : topic->queues) {
             if (queue != nullptr) queues_->free(*queue);
@@ -40,7 +41,8 @@ partition_queue& shard_accumulator::make_queue(topic_queues& topic, std::int32_t
 batch& shard_accumulator::make_batch(partition_queue& queue, chunk_chain lent, std::uint32_t write_limit,
                                      time_point now) {
     result_block* result = blocks_->make(*blocks_, queue.topic->name, queue.partition, limits_.loop_token);
-    return *batches_->make(queue, *result, *pool_, lent, write_limit, now, ++last_ordinal_);
+    const float share = compression_.is_on() ? queue.topic->ratio.estimate() * compression_margin : 1.0f;
+    return *batches_->make(queue, *result, *pool_, lent, write_limit, share, now, ++last_ordinal_);
 }
 
 shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& queue,
@@ -63,13 +65,29 @@ shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& qu
     }
     const bool did_append = made.records.try_append(parts, content_size);
     ensure(did_append);
-    return note_appended(made, static_cast<std::uint32_t>(made.records.estimated_size()));
+    return note_appended(made, std::uint32_t{batch_header_size} + made.records.body_size());
 }
 
 void shard_accumulator::close(batch& open) noexcept {
-    open.records.close();
+    if (compression_.is_on()) {
+        open.records.end_appending();
+        compression_.add(open);
+    } else {
+        open.records.close();
+    }
     open.record_count = static_cast<std::int32_t>(open.records.record_count());
     stop_lingering(open);
+}
+
+bool shard_accumulator::prepare_head(partition_queue& queue) {
+    batch& head = queue.waiting.front();
+    if (!head.records.is_closed()) close(head);
+    if (head.awaits_compression()) run_compression();
+    return !head.awaits_compression();
+}
+
+void shard_accumulator::run_compression() {
+    compression_.run([this](batch& compressed) { mark_sendable(compressed.queue); });
 }
 
 void shard_accumulator::stop_lingering(batch& ready) noexcept {
@@ -92,6 +110,7 @@ void shard_accumulator::end_lingering(time_point now) {
 batch& shard_accumulator::take_head(partition_queue& queue, time_point now) noexcept {
     batch& head = queue.waiting.front();
     if (!head.records.is_closed()) close(head);
+    ensure(!head.awaits_compression());
     queue.waiting.pop_front();
     head.is_in_flight = true;
     head.last_attempt = now;
@@ -124,6 +143,7 @@ void shard_accumulator::finish(batch& done, batch_result result) {
     done.is_resolved = true;
     if (done.is_queued()) done.list_hook<queue_tag>::unlink();
     if (done.is_lingering()) done.list_hook<linger_tag>::unlink();
+    if (done.awaits_compression()) compression_.withdraw(done);
     done.list_hook<age_tag>::unlink();
     done.result.finish(std::move(result));
     done.result.add_reference();  // whoever takes it from finished_
@@ -145,13 +165,21 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
     batch_header header;
     header.record_count = whole.record_count;
     header.base_timestamp = whole.records.base_timestamp();
-    std::vector<bytes> pieces;
-    whole.records.append_pieces(pieces);
-    std::vector<std::byte> body;
-    body.reserve(whole.records.body_size());
-    for (bytes piece : pieces) body.insert(body.end(), piece.begin(), piece.end());
+    output_buffer sent;
+    for (batch_builder::reading rest(whole.records); !rest.is_at_end();) sent.append(rest.next());
+    bytes body = sent.content();
+    output_buffer raw;
+    if (whole.records.type() != compression::none) {
+        const error_code error = decompress(whole.records.type(), body, whole.records.raw_body_size(), raw);
+        ensure(!error);  // it is what was compressed here
+        body = raw.content();
+    }
 
     partition_queue& queue = whole.queue;
+    if (compression_.is_on()) {
+        queue.topic->ratio.note_split(static_cast<float>(whole.records.body_size()) /
+                                      static_cast<float>(whole.records.raw_body_size()));
+    }
     std::vector<batch*> parts;
     std::vector<result_block::part> results;
     std::uint32_t index = 0;
@@ -191,10 +219,10 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
         ++place;
     }
     for (batch* part : parts) {
-        close(*part);
         part->last_attempt = whole.created;
         by_age_.insert(age, *part);
         queue.waiting.insert(place, *part);
+        close(*part);
     }
     if (whole.is_tracked()) queue.ledger.replace(whole, sequences);
     whole.result.split(results);

@@ -2,7 +2,7 @@
 // RecordAccumulator). It knows no broker and does no I/O; it reports queues that became sendable, and results.
 //
 //   append --> open batch --(full | lingered | forced)--> `sendable` --> the sender takes batches
-//                                                                        and gives them back: retry, split, finish
+//                 `--> (compression: closed, and compressed first)       and gives them back: retry, split, finish
 //   finished results gather in `finished_blocks` until the owner takes them to the loop, all at one point of the turn
 //
 // Nothing here walks over all partitions: lingering and age are lists by creation time, and only their heads are
@@ -16,6 +16,7 @@
 #include <functional>
 #include <vector>
 
+#include "accumulator/batch_compression.hpp"
 #include "accumulator/partition_queue.hpp"
 #include "accumulator/topic_queues.hpp"
 #include "memory/buffer_pool.hpp"
@@ -27,6 +28,8 @@ struct accumulator_limits {
     std::uint32_t batch_size = 16384;                               // bytes (batch.size)
     duration linger = std::chrono::milliseconds(5);                 // linger.ms
     duration delivery_timeout = std::chrono::milliseconds(120000);  // delivery.timeout.ms
+    sluice::compression compression = sluice::compression::none;    // compression.type
+    int compression_level = 0;                                      // of that type
     const void* loop_token = nullptr;  // whose results they are: see result_block
 };
 
@@ -94,8 +97,22 @@ public:
     void mark_sendable(partition_queue& queue) noexcept {
         if (!queue.list_hook<sendable_tag>::is_linked()) sendable_.push_back(queue);
     }
-    // Takes the head of a queue out, closed; it is in flight then.
+    // Takes the head of a queue out, closed; it is in flight then. Only if can_take_head().
     batch& take_head(partition_queue& queue, time_point now) noexcept;
+
+    // Of a sendable queue that is about to be sent: can its head be taken? False: it has to be compressed first, which begins
+    // now, and the queue is reported as sendable again.
+    bool can_take_head(partition_queue& queue) { return !compression_.is_on() || prepare_head(queue); }
+
+    // ---- compression
+    // A new turn: compresses batches that are closed, as far as the turn's share of work goes.
+    void compress_in_turn() {
+        if (!compression_.is_on()) return;
+        compression_.begin_turn();
+        run_compression();
+    }
+    // Batches are left for the next turn.
+    bool has_to_compress() const noexcept { return compression_.has_work(); }
 
     // ---- batches back
     // Puts a batch that is in flight back to its place in the queue (ACC-26).
@@ -145,6 +162,8 @@ private:
         done.index = open.records.record_count() - 1;
         done.grown_bytes = grown & 0x7fff'ffff;
         if (grown > open.record_size_max) open.record_size_max = grown;
+        if (compression_.is_on()) [[unlikely]]
+            done.grown_bytes = open.records.expected_size(grown) & 0x7fff'ffff;
         if (open.records.is_full()) [[unlikely]] {
             close(open);
             done.is_batch_full = true;
@@ -152,11 +171,14 @@ private:
         return done;
     }
     void close(batch& open) noexcept;
+    bool prepare_head(partition_queue& queue);
+    void run_compression();
     void stop_lingering(batch& ready) noexcept;
     batch& make_batch(partition_queue& queue, chunk_chain lent, std::uint32_t write_limit, time_point now);
 
     accumulator_limits limits_;
     buffer_pool* pool_;
+    batch_compression compression_;
     slab_ptr<batch> batches_ = slab<batch>::create();
     slab_ptr<result_block> blocks_ = slab<result_block>::create();
     slab_ptr<partition_queue> queues_ = slab<partition_queue>::create();

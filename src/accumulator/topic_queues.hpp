@@ -6,6 +6,7 @@
 
 #include "accumulator/partition_queue.hpp"
 #include "memory/slab.hpp"
+#include "record/compression_ratio.hpp"
 #include "wire/uuid.hpp"
 
 namespace sluice {
@@ -19,6 +20,7 @@ public:
     std::uint32_t index;  // counts this shard's topics as they are made; orders requests
     wire::uuid id;        // zero while unknown
     std::int32_t partition_count = 0;
+    compression_ratio ratio;
     std::vector<partition_queue*> queues;  // by partition; nullptr: not used yet, or another shard's
 
     partition_queue* find(std::int32_t partition) noexcept {

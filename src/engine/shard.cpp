@@ -28,6 +28,8 @@ accumulator_limits limits_of(const producer_config& config, const event_loop& lo
     limits.batch_size = static_cast<std::uint32_t>(config.batch_size);
     limits.linger = config.linger;
     limits.delivery_timeout = *config.delivery_timeout;
+    limits.compression = config.compression_type;
+    limits.compression_level = config.compression_level();
     return limits;
 }
 
@@ -71,6 +73,7 @@ bool shard::post(std::unique_ptr<control_message> message) noexcept {
 
 bool shard::has_messages() const noexcept {
     if (!control_.empty() || !pushed_.empty() || !yielded_.empty()) return true;
+    if (accumulator_.has_to_compress() || has_late_memory_) return true;
     return !ingress_.empty() && !ingress_waiter_.waits_for_memory();
 }
 
@@ -100,6 +103,8 @@ void shard::on_time(time_point now) {
 void shard::serve(time_point now) {
     turn_bytes_ = 0;
     turn_sends_ = 0;
+    has_late_memory_ = false;
+    accumulator_.compress_in_turn();  // before the memory that it gives back is lent again
     list_of<topic_waiter, topic_waiter> yielded;
     yielded.splice(yielded.end(), yielded_);
     while (!yielded.empty()) {
@@ -125,7 +130,10 @@ void shard::drain(time_point now) {
     if (const batch_result* fatal = sender_.fatal(); fatal != nullptr && !accumulator_.is_empty()) {
         sender_.fail_all(fatal->error, fatal->message.view());
     }
+    const std::int64_t free_before = pool_.free_chunks();
     send_requests(now);
+    // Compressing what is sent gives memory back when the waiters have been served.
+    has_late_memory_ = pool_.free_chunks() > free_before && pool_.has_waiters();
     if (sender_.wants_metadata()) tell_home(now);
     if (index_ == 0) core_.home().run(now);
     wake_finished();

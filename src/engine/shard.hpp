@@ -276,6 +276,7 @@ private:
     static constexpr std::uint32_t turn_sends_max = 2048;      // about 100 µs
     std::size_t turn_bytes_ = 0;
     std::uint32_t turn_sends_ = 0;
+    bool has_late_memory_ = false;  // given back after this turn's serve, and somebody waits for it
     list_of<topic_waiter, topic_waiter> yielded_;  // go on in the next turn
 
     // Ingress. What other threads write is on cache lines of its own.

@@ -47,6 +47,15 @@ void shard::send_produce(broker_queue& to, connection& over, time_point now) {
         next.key = wire::api_key::produce;
         if (const error_code error =
                 sender_.encode(next.attempt, *version, core_.connecting().client_id, next.frame)) {
+            if (error == broker_errc::unsupported_compression_type) {
+                sender_.on_refused(
+                    next.attempt, error,
+                    fmt::format("broker {} is too old for compression.type={}: it knows Produce up to "
+                                "version {}",
+                                to.node_id, to_string(core_.config().compression_type), *version),
+                    now);
+                continue;
+            }
             sender_.on_lost(next.attempt, error, false, "the request could not be written", now);
             continue;
         }

@@ -94,6 +94,22 @@ void buffer_pool::release(chunk_chain& chain) noexcept {
     chain = chunk_chain{};
 }
 
+void buffer_pool::release_behind(chunk_chain& chain, std::uint32_t kept) noexcept {
+    ensure(kept > 0);
+    ensure(kept <= chain.count);
+    if (kept == chain.count) return;
+    chunk_index last = chain.first;
+    for (std::uint32_t i = 1; i < kept; ++i) last = next(last);
+    chunk_chain rest;
+    rest.first = next(last);
+    rest.last = chain.last;
+    rest.count = chain.count - kept;
+    next_[static_cast<std::uint32_t>(last)] = chunk_index::none;
+    chain.last = last;
+    chain.count = kept;
+    release(rest);
+}
+
 bool buffer_pool::try_reserve(std::uint32_t count) noexcept {
     if (free_chunks() < std::int64_t{count}) return false;
     lent_ += count;

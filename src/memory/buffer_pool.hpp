@@ -65,6 +65,8 @@ public:
     void lend_beyond_budget(chunk_chain& to, std::uint32_t count);
     // Takes the chain back.
     void release(chunk_chain& chain) noexcept;
+    // Keeps the first `kept` chunks, of which there is one at least, and takes the others back.
+    void release_behind(chunk_chain& chain, std::uint32_t kept) noexcept;
 
     // Lends without memory: the bytes are elsewhere, as those of staged records are (ingress credit).
     [[nodiscard]] bool try_reserve(std::uint32_t count) noexcept;

@@ -104,6 +104,31 @@ std::optional<problem> store_idempotence(producer_config& config, std::string_vi
     return std::nullopt;
 }
 
+std::optional<problem> store_compression(producer_config& config, std::string_view value) {
+    for (const compression each :
+         {compression::none, compression::gzip, compression::snappy, compression::lz4, compression::zstd}) {
+        if (value != to_string(each)) continue;
+        config.compression_type = each;
+        return std::nullopt;
+    }
+    return problem{"compression.type",
+                   fmt::format("'{}' is not allowed; expected none, gzip, snappy, lz4 or zstd", value)};
+}
+
+std::optional<problem> check_gzip_level(std::string_view value, std::int64_t level) {
+    if (level == -1 || (level >= 1 && level <= 9)) return std::nullopt;
+    return problem{"compression.gzip.level",
+                   fmt::format("'{}' is not allowed; expected a number from 1 to 9, or -1", value)};
+}
+
+std::optional<problem> store_gzip_level(producer_config& config, std::string_view value) {
+    std::int32_t level = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), level);
+    if (error != std::errc() || end != value.data() + value.size()) level = 0;
+    config.compression_gzip_level = level;
+    return check_gzip_level(value, level);
+}
+
 const key implemented[] = {
     {"acks", text_key{&store_acks}},
     {"batch.size", number<&producer_config::batch_size>(0, int_max)},
@@ -118,6 +143,10 @@ const key implemented[] = {
          config.client_id = value;
          return std::nullopt;
      }}},
+    {"compression.gzip.level", text_key{&store_gzip_level}},
+    {"compression.lz4.level", number<&producer_config::compression_lz4_level>(1, 17)},
+    {"compression.type", text_key{&store_compression}},
+    {"compression.zstd.level", number<&producer_config::compression_zstd_level>(-131072, 22)},
     {"delivery.timeout.ms", number<&producer_config::delivery_timeout>(0, int_max)},
     {"enable.idempotence", text_key{&store_idempotence}},
     {"linger.ms", number<&producer_config::linger>(0, long_max)},
@@ -147,10 +176,6 @@ constexpr std::string_view not_yet[] = {
     "buffer.memory.allocation.strategy",
     "client.dns.lookup",
     "client.rack",
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.type",
-    "compression.zstd.level",
     "config.providers",
     "connections.max.idle.ms",
     "enable.metrics.push",
@@ -294,6 +319,13 @@ std::optional<problem> producer_config::validate() {
     if (acks != sluice::acks::all && acks != sluice::acks::none && acks != sluice::acks::leader) {
         return problem{
             "acks", fmt::format("{} is not allowed; expected all, none or leader", static_cast<int>(acks))};
+    }
+    if (auto wrong = check_gzip_level(std::to_string(compression_gzip_level), compression_gzip_level))
+        return wrong;
+    if (compression_type < compression::none || compression_type > compression::zstd) {
+        return problem{"compression.type",
+                       fmt::format("{} is not allowed; expected none, gzip, snappy, lz4 or zstd",
+                                   static_cast<int>(compression_type))};
     }
     // Combinations 1 to 4 of the configuration's rules.
     const bool rules_out_idempotence = acks != sluice::acks::all || retries == 0;

@@ -2,15 +2,36 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "record/crc32c.hpp"
 
 namespace sluice {
 
-batch_builder::batch_builder(buffer_pool& pool, chunk_chain lent, std::uint32_t write_limit) noexcept
-    : write_limit_(write_limit), pool_(&pool), chunks_(lent) {
+namespace {
+
+// At which size of records a batch is as large as `limit`; below, there is room for something.
+std::uint32_t body_size_at(std::uint32_t limit, float expected_share) noexcept {
+    const std::uint32_t room = limit > batch_header_size ? limit - std::uint32_t{batch_header_size} : 0;
+    if (expected_share == 1.0f) return room;
+    const double size = std::ceil(room / static_cast<double>(expected_share));
+    return static_cast<std::uint32_t>(std::min(size, double{std::numeric_limits<std::int32_t>::max()}));
+}
+
+}  // namespace
+
+batch_builder::batch_builder(buffer_pool& pool, chunk_chain lent, std::uint32_t write_limit,
+                             float expected_share) noexcept
+    : sure_body_size_(body_size_at(write_limit, std::max(expected_share, 1.0f))),
+      full_body_size_(body_size_at(write_limit, expected_share)),
+      pool_(&pool),
+      chunks_(lent),
+      write_limit_(write_limit),
+      expected_share_(expected_share) {
     ensure(!lent.empty());
+    if (expected_share > 1 && sure_body_size_ != 0) --sure_body_size_;  // it was rounded up
     enter(chunks_.first);
 }
 
@@ -55,23 +76,28 @@ void batch_builder::copy(const std::byte* from, std::size_t size) noexcept {
 }
 
 void batch_builder::append_pieces(std::vector<bytes>& to) const {
-    std::size_t left = body_size_;
-    for (chunk_index chunk = chunks_.first; left != 0; chunk = pool_->next(chunk)) {
-        const std::size_t piece = std::min<std::size_t>(left, pool_->chunk_size_bytes());
-        to.push_back(bytes(pool_->data(chunk), piece));
-        left -= piece;
-    }
+    for (reading rest(*this); !rest.is_at_end();) to.push_back(rest.next());
 }
 
 void batch_builder::close() noexcept {
-    if (is_closed_) return;
     is_closed_ = true;
-    std::size_t left = body_size_;
-    for (chunk_index chunk = chunks_.first; left != 0; chunk = pool_->next(chunk)) {
-        const std::size_t piece = std::min<std::size_t>(left, pool_->chunk_size_bytes());
-        body_crc_ = crc32c_extend(body_crc_, bytes(pool_->data(chunk), piece));
-        left -= piece;
-    }
+    expected_share_ = 1;
+    body_crc_ = 0;
+    for (reading rest(*this); !rest.is_at_end();) body_crc_ = crc32c_extend(body_crc_, rest.next());
+}
+
+void batch_builder::take_compressed(compression type, bytes compressed) noexcept {
+    ensure(is_closed_);
+    ensure(type_ == compression::none);
+    ensure(compressed.size() < body_size_);
+    raw_body_size_ = body_size_;
+    body_size_ = static_cast<std::uint32_t>(compressed.size());
+    type_ = type;
+    expected_share_ = 1;
+    body_crc_ = crc32c(compressed);
+    enter(chunks_.first);
+    copy(compressed.data(), compressed.size());
+    pool_->release_behind(chunks_, pool_->chunks_for(compressed.size()));
 }
 
 }  // namespace sluice

@@ -10,6 +10,7 @@ namespace sluice {
 namespace {
 
 constexpr std::int16_t produce_by_name_max = 12;  // from 13 on topics go by id
+constexpr std::int16_t produce_of_zstd_min = 7;   // CMP-5
 
 bool is_later(const time_point& a, const time_point& b) noexcept {
     return a > b;
@@ -153,7 +154,7 @@ bool sender::fill(broker_queue& to, produce_attempt& attempt, time_point now) {
     list_of<partition_queue, sendable_tag> looked_at;
     while (!to.ready.empty()) {
         partition_queue& queue = to.ready.front();
-        if (!queue.is_sendable() || !may_send(queue)) {
+        if (!queue.is_sendable() || !may_send(queue) || !accumulator_.can_take_head(queue)) {
             to.ready.pop_front();  // whatever changes that marks it sendable again
             continue;
         }
@@ -188,6 +189,10 @@ error_code sender::encode(produce_attempt& attempt, std::int16_t version, std::s
         const batch& each = *attempt.batches[i];
         if (each.queue.topic->id.is_zero()) version = std::min(version, produce_by_name_max);
         batch_header header;
+        header.attributes = static_cast<std::int16_t>(each.records.type());
+        if (each.records.type() == compression::zstd && version < produce_of_zstd_min) {
+            return error_code(static_cast<int>(broker_errc::unsupported_compression_type), broker_category());
+        }
         header.last_offset_delta = each.record_count - 1;
         header.base_timestamp = each.records.base_timestamp();
         header.max_timestamp = each.records.max_timestamp();
@@ -384,6 +389,12 @@ void sender::on_lost(produce_attempt& attempt, error_code why, bool was_sent, st
     for (batch* lost : attempt.batches) {
         if (lost != nullptr) retry_or_fail(*lost, judged, why, text, -1, now);
     }
+    attempt.batches.clear();
+}
+
+void sender::on_refused(produce_attempt& attempt, error_code why, std::string_view text, time_point now) {
+    --attempt.broker->in_flight_count;
+    for (batch* refused : attempt.batches) retry_or_fail(*refused, verdict{}, why, text, -1, now);
     attempt.batches.clear();
 }
 

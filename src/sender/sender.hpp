@@ -72,7 +72,8 @@ public:
     // Fills `attempt` with the next request for this broker; false if there is none now.
     bool fill(broker_queue& to, produce_attempt& attempt, time_point now);
     // Appends the request, a whole frame, to `out`; the batches' bytes by reference. The version is at most 12 if a
-    // topic's id is not known. Errors: as of wire::write_request.
+    // topic's id is not known. Errors: as of wire::write_request; unsupported_compression_type, if the version is too old for
+    // what a batch is compressed with: then it is refused.
     error_code encode(produce_attempt& attempt, std::int16_t version, std::string_view client_id,
                       wire::writer& out);
 
@@ -92,6 +93,8 @@ public:
     // No answer will come; `was_sent`: the broker may have got it.
     void on_lost(produce_attempt& attempt, error_code why, bool was_sent, std::string_view text,
                  time_point now);
+    // It cannot be sent to this broker, now or later: its batches fail.
+    void on_refused(produce_attempt& attempt, error_code why, std::string_view text, time_point now);
     // acks=0: handed to the kernel, which is all there will be (SND-19).
     void on_written(produce_attempt& attempt);
 

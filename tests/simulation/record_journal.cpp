@@ -228,6 +228,11 @@ void record_journal::check_log(const testing::fake_cluster& cluster, const std::
             continue;
         }
         check_content(*sent, stored, partition, is_log_append_time);
+        if (stored.compression != compression::none &&
+            stored.compression != plan_.producer.compression_type) {
+            complain_(fmt::format("{} is compressed with {}", sent->text(), to_string(stored.compression)));
+        }
+        ++stored_by_codec_[static_cast<std::size_t>(stored.compression)];
         if (stored_[sent->id].empty()) log.push_back(sent);
         stored_[sent->id].push_back(
             {partition, stored.offset, stored.producer_id, stored.producer_epoch, stored.sequence});
@@ -317,6 +322,7 @@ void record_journal::check(const testing::fake_cluster& cluster) {
 
 record_journal::counts record_journal::count() const {
     counts made;
+    made.stored_by_codec = stored_by_codec_;
     for (const sent_record& each : records_) {
         if (each.begun == not_yet) continue;
         ++made.begun;

@@ -6,6 +6,7 @@
 // Owner: one schedule.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -93,10 +94,12 @@ public:
     // At the end: what the logs hold against what was said.
     void check(const testing::fake_cluster& cluster);
 
+    using codec_counts = std::array<std::uint64_t, 5>;  // by compression
     struct counts {
         std::uint64_t begun = 0, accepted = 0, refused = 0, withdrawn = 0, acknowledged = 0, failed = 0,
                       dropped = 0, stored = 0, duplicates = 0;
         std::map<std::string, std::uint64_t> errors;
+        codec_counts stored_by_codec{};
     };
     counts count() const;
 
@@ -127,6 +130,7 @@ private:
     std::vector<std::vector<place_in_log>> stored_;  // by id
     std::set<std::int64_t> timestamps_;              // in the log that is being checked
     std::map<std::pair<std::string, std::int32_t>, std::uint64_t> dropped_failures_;
+    codec_counts stored_by_codec_{};
 };
 
 }  // namespace sluice::simulation

@@ -546,7 +546,12 @@ sent_record& schedule::make_record(int place) {
     if (!one_in(12)) {
         has_id_header = size < id.size() + 1;
         std::string value = has_id_header ? std::string() : id + ' ';
-        while (value.size() < size) value += static_cast<char>('a' + (made.id + value.size()) % 26);
+        random letters(made.id);
+        while (value.size() < size) {
+            const std::uint64_t next =
+                plan_.has_random_values ? letters.below(64) : (made.id + value.size()) % 26;
+            value += static_cast<char>('A' + next);
+        }
         made.value = std::move(value);
     }
     if (has_id_header) made.headers.push_back({"id", id});

@@ -49,6 +49,21 @@ producer_config draw_config(random& from) {
     return drawn;
 }
 
+// Levels of which a turn compresses much, and little: then batches are half done when something happens to them.
+void draw_compression(random& from, producer_config& drawn) {
+    constexpr std::int32_t gzip_levels[] = {-1, 1, 9};
+    constexpr std::int32_t lz4_levels[] = {9, 1, 12};
+    constexpr std::int32_t zstd_levels[] = {3, -5, 1, 10};
+    const auto one_of = [&from](std::span<const std::int32_t> levels) {
+        return levels[from.below(levels.size())];
+    };
+    if (from.below(2) == 0) return;
+    drawn.compression_type = static_cast<compression>(between(from, 1, 4));
+    drawn.compression_gzip_level = one_of(gzip_levels);
+    drawn.compression_lz4_level = one_of(lz4_levels);
+    drawn.compression_zstd_level = one_of(zstd_levels);
+}
+
 testing::topic_config draw_topic(random& from, std::int32_t broker_count) {
     const auto one_in = [&from](std::uint64_t count) { return from.below(count) == 0; };
     testing::topic_config drawn;
@@ -133,6 +148,8 @@ schedule_plan schedule_plan::draw(std::uint64_t seed, planted_bug planted) {
     constexpr ending endings[] = {ending::close,       ending::close,   ending::close,    ending::close_early,
                                   ending::close_early, ending::destroy, ending::end_loops};
     drawn.how_it_ends = endings[from.below(std::size(endings))];
+    draw_compression(from, drawn.producer);
+    drawn.has_random_values = one_in(3);
     return drawn;
 }
 
@@ -163,12 +180,14 @@ std::string schedule_plan::text() const {
     fmt::format_to(
         std::back_inserter(said),
         "  acks {}, {}, retries {}, linger {} ms, batch.size {}, buffer.memory {}, max.request.size {}, "
-        "max.block {} ms, delivery.timeout {} ms, request.timeout {} ms, in flight {}, backoff {}-{} ms\n",
+        "max.block {} ms, delivery.timeout {} ms, request.timeout {} ms, in flight {}, backoff {}-{} ms, "
+        "compression {} at level {}{}\n",
         static_cast<int>(with.acks), is_idempotent() ? "idempotent" : "not idempotent", with.retries,
         with.linger.count(), with.batch_size, with.buffer_memory, with.max_request_size,
         with.max_block.count(), with.delivery_timeout->count(), with.request_timeout.count(),
         with.max_in_flight_requests_per_connection, with.retry_backoff.count(),
-        with.retry_backoff_max.count());
+        with.retry_backoff_max.count(), to_string(with.compression_type), with.compression_level(),
+        has_random_values ? ", random values" : "");
     fmt::format_to(std::back_inserter(said), "  faults: {}\n  troubles {}, produce {}, others {}{}{}\n",
                    faults.text(), trouble_count, produce_trouble, other_trouble,
                    has_fatal_errors ? ", fatal errors too" : "",

@@ -52,10 +52,11 @@ struct schedule_plan {
     int step_count = 10;      // of all callers together
     duration step_gap_max{};  // between two steps of a caller
     std::size_t value_size_max = 100;
-    int trouble_count = 0;          // what happens to brokers as a whole: killed, leaders moved, ...
-    double produce_trouble = 0;     // of a Produce request: a fate of its own
-    double other_trouble = 0;       // of other requests
-    bool has_fatal_errors = false;  // among these fates
+    bool has_random_values = false;  // which do not compress well
+    int trouble_count = 0;           // what happens to brokers as a whole: killed, leaders moved, ...
+    double produce_trouble = 0;      // of a Produce request: a fate of its own
+    double other_trouble = 0;        // of other requests
+    bool has_fatal_errors = false;   // among these fates
 
     static schedule_plan draw(std::uint64_t seed, planted_bug planted = planted_bug::none);
     // What the producer promises under this configuration.

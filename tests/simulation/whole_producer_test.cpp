@@ -44,6 +44,8 @@ TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
         records.withdrawn += run.records.withdrawn;
         records.dropped += run.records.dropped;
         records.duplicates += run.records.duplicates;
+        for (std::size_t codec = 0; codec < records.stored_by_codec.size(); ++codec)
+            records.stored_by_codec[codec] += run.records.stored_by_codec[codec];
     }
     EXPECT_GT(records.acknowledged, 500u);
     EXPECT_GT(records.failed, 50u);
@@ -51,6 +53,7 @@ TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
     EXPECT_GT(records.withdrawn, 100u);
     EXPECT_GT(records.dropped, 300u);
     EXPECT_GT(records.duplicates, 0u) << "without idempotence";
+    for (const std::uint64_t stored : records.stored_by_codec) EXPECT_GT(stored, 10u) << "of each codec";
     for (const char* each :
          {"send", "deliver", "delivery", "try_send", "flush", "close", "partitions_for", "cancel", "destroy",
           "send: no buffer memory became free in time", "send: the topic is not present in metadata",

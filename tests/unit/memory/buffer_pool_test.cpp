@@ -51,6 +51,26 @@ TEST(BufferPool, ChunksOfAChainAreDistinctWritableAndInOrder) {
     pool.release(second);
 }
 
+TEST(BufferPool, TakesTheEndOfAChainBack) {
+    buffer_pool pool(4 * chunk_size, chunk_size);
+    chunk_chain held;
+    pool.lend_beyond_budget(held, 6);
+    const auto before = chunks_of(pool, held);
+
+    pool.release_behind(held, 6);
+    EXPECT_EQ(held.count, 6u);
+    pool.release_behind(held, 2);
+
+    EXPECT_EQ(pool.free_chunks(), 2);
+    EXPECT_EQ(held.count, 2u);
+    EXPECT_EQ(chunks_of(pool, held), (std::vector<chunk_index>{before[0], before[1]}));
+    ASSERT_TRUE(pool.try_lend(held, 1)) << "it can grow again";
+    EXPECT_EQ(chunks_of(pool, held).size(), 3u);
+    EXPECT_EQ(held.last, chunks_of(pool, held).back());
+    pool.release(held);
+    EXPECT_EQ(pool.free_chunks(), 4);
+}
+
 TEST(BufferPool, TheChunkGivenBackLastIsLentFirst) {
     buffer_pool pool(4 * chunk_size, chunk_size);
     chunk_chain cold, warm, again;

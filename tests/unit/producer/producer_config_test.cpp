@@ -195,8 +195,46 @@ TEST(ProducerConfig, BooleansAreInAnyCase) {
     }
 }
 
+TEST(ProducerConfig, TheLevelIsThatOfTheTypeInUse) {
+    producer_config config;
+    for (const auto& [key, value] : {std::pair{"compression.gzip.level", "1"},
+                                     {"compression.lz4.level", "17"},
+                                     {"compression.zstd.level", "-131072"}}) {
+        ASSERT_FALSE(config.set(key, value)) << key;
+    }
+    const auto level_with = [&](const char* type) {
+        EXPECT_FALSE(config.set("compression.type", type)) << type;
+        return config.compression_level();
+    };
+    EXPECT_EQ(level_with("gzip"), 1);
+    EXPECT_EQ(level_with("snappy"), 0);
+    EXPECT_EQ(level_with("lz4"), 17);
+    EXPECT_EQ(level_with("zstd"), -131072);
+    EXPECT_EQ(level_with("none"), 0);
+}
+
+TEST(ProducerConfig, CompressionIsRefusedOutsideOfItsRanges) {
+    for (const auto& [key, value] : {std::pair{"compression.type", "LZ4"},
+                                     {"compression.type", ""},
+                                     {"compression.type", "brotli"},
+                                     {"compression.gzip.level", "0"},
+                                     {"compression.gzip.level", "10"},
+                                     {"compression.gzip.level", "x"},
+                                     {"compression.gzip.level", "-2"},
+                                     {"compression.lz4.level", "0"},
+                                     {"compression.lz4.level", "18"},
+                                     {"compression.zstd.level", "-131073"},
+                                     {"compression.zstd.level", "23"}}) {
+        producer_config config;
+        const auto problem = config.set(key, value);
+        ASSERT_TRUE(problem) << key << "=" << value;
+        EXPECT_EQ(problem->key, key);
+        EXPECT_NE(problem->text.find(value), std::string::npos) << problem->text;
+    }
+}
+
 TEST(ProducerConfig, KeysThatAreNotImplementedAreRefusedByName) {
-    for (const char* key : {"compression.type", "transactional.id", "security.protocol", "sasl.mechanism"}) {
+    for (const char* key : {"client.rack", "transactional.id", "security.protocol", "sasl.mechanism"}) {
         producer_config config;
         const auto problem = config.set(key, "anything");
         ASSERT_TRUE(problem) << key;
@@ -234,6 +272,11 @@ TEST(ProducerConfig, FieldsAreCheckedAsKeysAre) {
         {"send.buffer.bytes", [](producer_config& config) { config.send_buffer = -2; }},
         {"acks", [](producer_config& config) { config.acks = static_cast<acks>(2); }},
         {"buffer.memory", [](producer_config& config) { config.buffer_memory = 1023; }},
+        {"compression.type",
+         [](producer_config& config) { config.compression_type = static_cast<compression>(5); }},
+        {"compression.gzip.level", [](producer_config& config) { config.compression_gzip_level = 0; }},
+        {"compression.lz4.level", [](producer_config& config) { config.compression_lz4_level = 18; }},
+        {"compression.zstd.level", [](producer_config& config) { config.compression_zstd_level = 23; }},
         {"bootstrap.servers", [](producer_config& config) { config.bootstrap_servers = "localhost"; }},
     };
     for (const auto& [key, spoil] : wrong) {

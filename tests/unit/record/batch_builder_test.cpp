@@ -127,6 +127,54 @@ TEST(BatchBuilder, TheFirstRecordAlwaysFitsLaterOnesUpToTheWriteLimit_ACC_7) {
     EXPECT_TRUE(one_large.is_full()) << "ACC-8";
 }
 
+TEST(BatchBuilder, TakesAsMuchAsIsExpectedToFitCompressed_ACC_7) {
+    for (const float share : {0.1f, 0.5f, 0.97f, 1.05f, 2.0f}) {
+        buffer_pool pool(1 << 20, 1024);
+        batch_builder builder(pool, lend(pool, 1), 4096, share);
+        const std::string value(93, 'x');  // a record of 100 bytes, or some more
+        const record_parts parts = parts_of(std::nullopt, value);
+        // Kafka's rule, for each record: room for what is there, as it is expected to become, and the record as it is.
+        const auto should_fit = [&] {
+            const auto index = static_cast<std::int32_t>(builder.record_count());
+            const std::size_t size = record_size(record_body_size(record_content_size(parts), 0, index));
+            const auto expected = static_cast<std::size_t>(static_cast<float>(builder.body_size()) * share);
+            return index == 0 || 61 + expected + size <= 4096;
+        };
+        bool did_fit = true;
+        while (did_fit && builder.record_count() < 1000) {
+            const bool should = should_fit();
+            did_fit = append(builder, parts);
+            EXPECT_EQ(did_fit, should) << "record " << builder.record_count() << ", share " << share;
+        }
+        EXPECT_FALSE(did_fit);
+        const auto expected = static_cast<std::size_t>(static_cast<float>(builder.body_size()) * share);
+        EXPECT_EQ(builder.estimated_size(), 61 + expected);
+        EXPECT_EQ(builder.is_full(), 61 + expected >= 4096) << "ACC-8";
+    }
+}
+
+TEST(BatchBuilder, TheCompressedBodyTakesThePlaceOfTheRecords) {
+    buffer_pool pool(16 * 256, 256);
+    batch_builder builder(pool, lend(pool, 1), 4096, 0.5f);
+    while (append(builder, parts_of(std::nullopt, std::string(100, 'x')))) {}
+    const std::uint32_t raw_size = builder.body_size();
+    std::vector<std::byte> shorter(300);
+    for (std::size_t i = 0; i < shorter.size(); ++i) shorter[i] = static_cast<std::byte>(i);
+
+    builder.end_appending();
+    EXPECT_FALSE(append(builder, parts_of(std::nullopt, "")));
+    builder.take_compressed(compression::lz4, shorter);
+
+    EXPECT_EQ(body_of(builder), shorter);
+    EXPECT_EQ(builder.body_crc(), crc32c(shorter));
+    EXPECT_EQ(builder.body_size(), 300u);
+    EXPECT_EQ(builder.raw_body_size(), raw_size);
+    EXPECT_EQ(builder.estimated_size(), 361u) << "exact now";
+    EXPECT_EQ(builder.chunk_count(), 2u);
+    EXPECT_EQ(pool.free_chunks(), 14);
+    EXPECT_FALSE(append(builder, parts_of(std::nullopt, "")));
+}
+
 TEST(BatchBuilder, GrowthNeverWaits_NoChunkMeansNoRoom) {
     buffer_pool pool(2 * 256, 256);
     batch_builder builder(pool, lend(pool, 1), 4096);

@@ -48,16 +48,19 @@ inline wire::partition_produce_response refused(std::int32_t partition, broker_e
 struct sender_fixture : accumulator_fixture {
     using answers = std::vector<wire::partition_produce_response>;
 
-    explicit sender_fixture(const sender_config& wanted = steady_config(), std::size_t memory_bytes = 1 << 20)
-        : accumulator_fixture(limits_from(wanted), memory_bytes),
+    explicit sender_fixture(const sender_config& wanted = steady_config(), std::size_t memory_bytes = 1 << 20,
+                            compression type = compression::none, int level = 0)
+        : accumulator_fixture(limits_from(wanted, type, level), memory_bytes),
           config(wanted),
           tested(config, accumulator, 1) {
         tested.on_broker_usable(1);
         tested.on_broker_usable(2);
         if (config.is_idempotent) tested.set_identity(identity);
     }
-    static accumulator_limits limits_from(const sender_config& config) {
+    static accumulator_limits limits_from(const sender_config& config, compression type, int level) {
         accumulator_limits limits;
+        limits.compression = type;
+        limits.compression_level = level;
         limits.batch_size = config.batch_size;
         limits.linger = duration::zero();
         limits.delivery_timeout = config.delivery_timeout;

@@ -30,6 +30,8 @@ const read_key effective_keys[] = {
     {"reconnect.backoff.max.ms",
      [](const producer_config& config) { return text_of(config.reconnect_backoff_max.value().count()); }},
     {"linger.ms", [](const producer_config& config) { return text_of(config.linger.count()); }},
+    {"compression.type",
+     [](const producer_config& config) { return std::string(to_string(config.compression_type)); }},
     {"batch.size", [](const producer_config& config) { return text_of(config.batch_size); }},
 };
 
