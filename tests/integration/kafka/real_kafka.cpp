@@ -110,4 +110,40 @@ void real_kafka::read_back(const std::string& topic, const std::function<void(co
     EXPECT_TRUE(is_complete) << command;
 }
 
+void real_kafka::read_back_with_kcat(const std::string& topic,
+                                     const std::function<void(const stored_record&)>& visit) {
+    const std::string command =
+        fmt::format("kcat -C -b {} -t {} -o beginning -e -q -f '%p\\t%o\\t%S\\n'", bootstrap_, topic);
+    const bool is_complete = run_command(command, [&](std::string_view line) {
+        stored_record read;
+        if (take_number(line, read.partition) && take_number(line, read.offset) &&
+            take_number(line, read.value_size)) {
+            return visit(read);
+        }
+        ADD_FAILURE() << "cannot read what kcat says: " << line;
+    });
+    EXPECT_TRUE(is_complete) << command;
+}
+
+real_kafka::stored_batches real_kafka::batches(const std::string& topic) {
+    stored_batches found;
+    const std::string command = fmt::format("{} dump {} --segments --port {}", kafka_tool, topic, port_);
+    const auto word_after = [](std::string_view line, std::string_view name) {
+        const std::size_t at = line.find(name);
+        if (at == line.npos) return std::string_view();
+        line.remove_prefix(at + name.size());
+        return line.substr(0, line.find(' '));
+    };
+    const bool is_complete = run_command(command, [&](std::string_view line) {
+        if (!line.starts_with("baseOffset: ")) return;
+        ++found.count_by_codec[std::string(word_after(line, "compresscodec: "))];
+        std::string_view size = word_after(line, " size: ");
+        std::size_t size_bytes = 0;
+        EXPECT_TRUE(take_number(size, size_bytes)) << line;
+        found.size_max = std::max(found.size_max, size_bytes);
+    });
+    EXPECT_TRUE(is_complete) << command;
+    return found;
+}
+
 }  // namespace sluice::testing

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,17 @@ public:
 
     // Calls `visit` for every record of the topic, partition by partition, by offset.
     void read_back(const std::string& topic, const std::function<void(const stored_record&)>& visit);
+
+    // Calls `visit` for every record of the topic that kcat reads, which is librdkafka's consumer: without a key or a checksum.
+    void read_back_with_kcat(const std::string& topic,
+                             const std::function<void(const stored_record&)>& visit);
+
+    // The batches of a topic as they stand in the log of its only broker.
+    struct stored_batches {
+        std::map<std::string, int> count_by_codec;  // by Kafka's name of it: "LZ4"
+        std::size_t size_max = 0;
+    };
+    stored_batches batches(const std::string& topic);
 
 private:
     real_kafka(std::string bootstrap, std::string port);

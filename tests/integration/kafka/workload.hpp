@@ -12,12 +12,15 @@
 namespace sluice::testing {
 
 // Sizes as services have them: 99 % from 1 B to 1 KiB, 0.9 % up to 32 KiB, 0.1 % up to 900 KB. A million are about
-// 1.1 GB, of which little is in memory: values are windows into the same random bytes.
+// 1.1 GB, of which little is in memory: values are windows into the same random bytes, or the same random words, which
+// can be compressed.
 //
 // Owner: shared, immutable.
 class workload {
 public:
-    workload(std::size_t record_count, std::uint32_t key_count, std::uint64_t seed);
+    enum class content { bytes, words };
+    workload(std::size_t record_count, std::uint32_t key_count, std::uint64_t seed,
+             content of = content::bytes);
 
     std::size_t record_count() const noexcept { return entries_.size(); }
     std::uint32_t key_count() const noexcept { return static_cast<std::uint32_t>(keys_.size()); }
