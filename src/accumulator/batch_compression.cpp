@@ -4,8 +4,23 @@
 
 namespace sluice {
 
-batch_compression::batch_compression(compression type, int level)
-    : type_(type), turn_bytes_(turn_bytes(type, level)), left_in_turn_(turn_bytes_) {
+namespace {
+
+// Small pieces where a codec may take milliseconds for what it usually does in a tenth of one: gzip's high levels, for
+// text of two or four letters.
+std::size_t piece_size(compression type, int level) noexcept {
+    constexpr int first_slow_gzip_level = 7;
+    return type == compression::gzip && level >= first_slow_gzip_level ? 1024 : SIZE_MAX;
+}
+
+}  // namespace
+
+batch_compression::batch_compression(compression type, int level, std::function<time_point()> read_clock)
+    : type_(type),
+      turn_bytes_(turn_bytes(type, level)),
+      piece_size_(piece_size(type, level)),
+      read_clock_(std::move(read_clock)),
+      left_in_turn_(turn_bytes_) {
     if (is_on()) codec_ = make_compressor(type, level);
 }
 
@@ -30,7 +45,16 @@ void batch_compression::withdraw(batch& ended) noexcept {
     ended.list_hook<compress_tag>::unlink();
 }
 
-// Compresses what is in the next chunk of the batch. True: it is done.
+bool batch_compression::step_in_time(batch& first) {
+    if (!read_clock_) return step(first);
+    if (!has_begun_) turn_began_ = read_clock_();
+    has_begun_ = true;
+    const bool is_done = step(first);
+    if (read_clock_() - turn_began_ >= turn_time) left_in_turn_ = 0;
+    return is_done;
+}
+
+// Compresses the next piece of the batch. True: it is done.
 bool batch_compression::step(batch& first) {
     batch_builder& records = first.records;
     if (!is_under_way_) {
@@ -42,7 +66,7 @@ bool batch_compression::step(batch& first) {
         }
         is_under_way_ = true;
     }
-    const bytes piece = rest_.next();
+    const bytes piece = rest_.next(piece_size_);
     left_in_turn_ -= static_cast<std::int64_t>(piece.size());
     const bool is_last = rest_.is_at_end();
     const bool did_write = codec_->write(piece, is_last, compressed_);

@@ -4,13 +4,17 @@
 //   closed batch --add()--> FIFO --run()--> its body compressed, over its own first chunks; the others are given back
 //                                     `---> or as it was, if compressing does not make it smaller
 //
-// A turn may compress so many bytes (`turn_bytes`); what is left goes on in the next.
+// A turn may compress so many bytes (`turn_bytes`), and ends earlier if that takes longer than expected; what is left goes
+// on in the next. So the loop is held for `turn_time` and one step more. A step is what the codec's library does in one go: a
+// piece, or the block that a piece completes (zstd: 128 KB, lz4: 64 KB).
 //
 // Owner: one shard; not synchronised.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "accumulator/batch.hpp"
@@ -20,7 +24,8 @@ namespace sluice {
 
 class batch_compression {
 public:
-    batch_compression(compression type, int level);
+    // `read_clock` may be empty: then only bytes count.
+    batch_compression(compression type, int level, std::function<time_point()> read_clock);
 
     bool is_on() const noexcept { return type_ != compression::none; }
     bool has_work() const noexcept { return !waiting_.empty(); }
@@ -30,14 +35,17 @@ public:
     void withdraw(batch& ended) noexcept;
 
     // The turn's share of work is available again.
-    void begin_turn() noexcept { left_in_turn_ = turn_bytes_; }
+    void begin_turn() noexcept {
+        left_in_turn_ = turn_bytes_;
+        has_begun_ = false;
+    }
     // Works as long as there are batches, and bytes of the turn left. `done` is called for each batch that can be sent now;
     // what it was compressed to has been noted in its topic.
     template <class Done>
     void run(Done&& done) {
         while (left_in_turn_ > 0 && has_work()) {
             batch& first = waiting_.front();
-            if (!step(first)) continue;
+            if (!step_in_time(first)) continue;
             first.list_hook<compress_tag>::unlink();
             done(first);
         }
@@ -47,12 +55,19 @@ public:
     static std::int64_t turn_bytes(compression type, int level) noexcept;
 
 private:
+    bool step_in_time(batch& first);
     bool step(batch& first);
     void send_as_it_is(batch& first) noexcept;
 
+    static constexpr duration turn_time = std::chrono::milliseconds(1);
+
     compression type_;
     std::int64_t turn_bytes_;
+    std::size_t piece_size_;
+    std::function<time_point()> read_clock_;
     std::int64_t left_in_turn_;
+    bool has_begun_ = false;  // something, in this turn
+    time_point turn_began_{};
     std::unique_ptr<compressor> codec_;
     list_of<batch, compress_tag> waiting_;  // the first may be half done
     bool is_under_way_ = false;

@@ -7,7 +7,9 @@
 namespace sluice {
 
 shard_accumulator::shard_accumulator(const accumulator_limits& limits, buffer_pool& pool)
-    : limits_(limits), pool_(&pool), compression_(limits.compression, limits.compression_level) {
+    : limits_(limits),
+      pool_(&pool),
+      compression_(limits.compression, limits.compression_level, limits.read_clock) {
     limits_.batch_size = std::max<std::uint32_t>(limits_.batch_size, 1);  // 0 is used as 1
 }
 

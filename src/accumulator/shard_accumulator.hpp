@@ -29,8 +29,9 @@ struct accumulator_limits {
     duration linger = std::chrono::milliseconds(5);                 // linger.ms
     duration delivery_timeout = std::chrono::milliseconds(120000);  // delivery.timeout.ms
     sluice::compression compression = sluice::compression::none;    // compression.type
-    int compression_level = 0;                                      // of that type
-    const void* loop_token = nullptr;  // whose results they are: see result_block
+    std::function<time_point()> read_clock;  // for compression to look how long it takes; may be empty
+    int compression_level = 0;               // of that type
+    const void* loop_token = nullptr;        // whose results they are: see result_block
 };
 
 class shard_accumulator {

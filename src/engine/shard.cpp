@@ -22,7 +22,7 @@ std::uint32_t chunk_size_for(std::int32_t batch_size, std::size_t memory_bytes) 
     return size;
 }
 
-accumulator_limits limits_of(const producer_config& config, const event_loop& loop) {
+accumulator_limits limits_of(const producer_config& config, event_loop& loop) {
     accumulator_limits limits;
     limits.loop_token = &loop;
     limits.batch_size = static_cast<std::uint32_t>(config.batch_size);
@@ -30,6 +30,7 @@ accumulator_limits limits_of(const producer_config& config, const event_loop& lo
     limits.delivery_timeout = *config.delivery_timeout;
     limits.compression = config.compression_type;
     limits.compression_level = config.compression_level();
+    limits.read_clock = [&loop] { return loop.io().now(); };
     return limits;
 }
 

@@ -96,17 +96,23 @@ public:
         explicit reading(const batch_builder& of) noexcept
             : pool_(of.pool_), chunk_(of.chunks_.first), left_(of.body_size_) {}
         bool is_at_end() const noexcept { return left_ == 0; }
-        // The next piece; not at the end.
-        bytes next() noexcept {
-            const bytes piece(pool_->data(chunk_), std::min<std::size_t>(left_, pool_->chunk_size_bytes()));
+        // The next piece, of at most that many bytes; not at the end.
+        bytes next(std::size_t size_max = SIZE_MAX) noexcept {
+            const std::size_t left_in_chunk = pool_->chunk_size_bytes() - offset_;
+            const bytes piece(pool_->data(chunk_) + offset_, std::min({size_max, left_in_chunk, left_}));
             left_ -= piece.size();
-            chunk_ = pool_->next(chunk_);
+            offset_ += piece.size();
+            if (piece.size() == left_in_chunk) {
+                chunk_ = pool_->next(chunk_);
+                offset_ = 0;
+            }
             return piece;
         }
 
     private:
         const buffer_pool* pool_ = nullptr;
         chunk_index chunk_ = chunk_index::none;
+        std::size_t offset_ = 0;
         std::size_t left_ = 0;
     };
     std::uint32_t chunk_count() const noexcept { return chunks_.count; }

@@ -43,8 +43,10 @@ of records of one partition.
 )";
 
 struct options {
-    std::string bootstrap, topic = "perf", payload = "random", acks = "all", idempotence = "on", compression = "none";
-    std::int64_t records = 1'000'000, warmup = 100'000, size = 100, key = 0, partitions = 12, chunk = 1, rate = 0, sample = 100;
+    std::string bootstrap, topic = "perf", payload = "random", acks = "all", idempotence = "on",
+                           compression = "none";
+    std::int64_t records = 1'000'000, warmup = 100'000, size = 100, key = 0, partitions = 12, chunk = 1,
+                 rate = 0, sample = 100;
     std::optional<std::int64_t> level, linger, batch, inflight, buffer_kb;
     bool produce_batch = true;
     std::vector<std::pair<std::string, std::string>> extra;
@@ -73,29 +75,50 @@ options parse(int count, char** words) {
         } else {
             fail(name + " needs a value (see --help)");
         }
-        if (name == "--bootstrap") made.bootstrap = value;
-        else if (name == "--topic") made.topic = value;
-        else if (name == "--payload") made.payload = value;
-        else if (name == "--acks") made.acks = value;
-        else if (name == "--idempotence") made.idempotence = value;
-        else if (name == "--compression") made.compression = value;
-        else if (name == "--records") made.records = number(name, value);
-        else if (name == "--warmup") made.warmup = number(name, value);
-        else if (name == "--size") made.size = number(name, value);
-        else if (name == "--key") made.key = number(name, value);
-        else if (name == "--partitions") made.partitions = number(name, value);
-        else if (name == "--chunk") made.chunk = number(name, value);
-        else if (name == "--rate") made.rate = number(name, value);
-        else if (name == "--sample") made.sample = number(name, value);
-        else if (name == "--level") made.level = number(name, value);
-        else if (name == "--linger") made.linger = number(name, value);
-        else if (name == "--batch") made.batch = number(name, value);
-        else if (name == "--inflight") made.inflight = number(name, value);
-        else if (name == "--buffer-kb") made.buffer_kb = number(name, value);
-        else if (name == "-X" && value.starts_with("produce_batch=")) made.produce_batch = value.ends_with("=on");
+        if (name == "--bootstrap")
+            made.bootstrap = value;
+        else if (name == "--topic")
+            made.topic = value;
+        else if (name == "--payload")
+            made.payload = value;
+        else if (name == "--acks")
+            made.acks = value;
+        else if (name == "--idempotence")
+            made.idempotence = value;
+        else if (name == "--compression")
+            made.compression = value;
+        else if (name == "--records")
+            made.records = number(name, value);
+        else if (name == "--warmup")
+            made.warmup = number(name, value);
+        else if (name == "--size")
+            made.size = number(name, value);
+        else if (name == "--key")
+            made.key = number(name, value);
+        else if (name == "--partitions")
+            made.partitions = number(name, value);
+        else if (name == "--chunk")
+            made.chunk = number(name, value);
+        else if (name == "--rate")
+            made.rate = number(name, value);
+        else if (name == "--sample")
+            made.sample = number(name, value);
+        else if (name == "--level")
+            made.level = number(name, value);
+        else if (name == "--linger")
+            made.linger = number(name, value);
+        else if (name == "--batch")
+            made.batch = number(name, value);
+        else if (name == "--inflight")
+            made.inflight = number(name, value);
+        else if (name == "--buffer-kb")
+            made.buffer_kb = number(name, value);
+        else if (name == "-X" && value.starts_with("produce_batch="))
+            made.produce_batch = value.ends_with("=on");
         else if (name == "-X" && value.find('=') != value.npos)
             made.extra.emplace_back(value.substr(0, value.find('=')), value.substr(value.find('=') + 1));
-        else fail("unknown option " + name + " (see --help)");
+        else
+            fail("unknown option " + name + " (see --help)");
     }
     if (made.bootstrap.empty()) fail("--bootstrap is missing (see --help)");
     if (made.records < 1 || made.size < 1 || made.partitions < 1 || made.chunk < 1 || made.sample < 1)
@@ -156,7 +179,8 @@ double resident_max_mb() {
 
 void configure(rd_kafka_conf_t* conf, const std::string& key, const std::string& value) {
     char error[512];
-    if (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK) fail(error);
+    if (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK)
+        fail(error);
 }
 
 rd_kafka_conf_t* configuration(const options& how) {
@@ -288,7 +312,9 @@ private:
             const auto accepted = static_cast<std::size_t>(
                 rd_kafka_produce_batch(topic_, partition, 0, batch_.data(), static_cast<int>(batch_.size())));
             if (accepted == batch_.size()) return;
-            std::erase_if(batch_, [](const rd_kafka_message_t& each) { return each.err == RD_KAFKA_RESP_ERR_NO_ERROR; });
+            std::erase_if(batch_, [](const rd_kafka_message_t& each) {
+                return each.err == RD_KAFKA_RESP_ERR_NO_ERROR;
+            });
             for (rd_kafka_message_t& each : batch_) {
                 if (each.err != RD_KAFKA_RESP_ERR__QUEUE_FULL) fail(rd_kafka_err2str(each.err));
                 each.err = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -341,7 +367,8 @@ private:
 
     void print_progress(std::int64_t time) {
         if (next_line_ > 0) {
-            std::fprintf(stderr, "librdkafka: %lld acknowledged, %lld records/s\n", static_cast<long long>(acknowledged_),
+            std::fprintf(stderr, "librdkafka: %lld acknowledged, %lld records/s\n",
+                         static_cast<long long>(acknowledged_),
                          static_cast<long long>(acknowledged_ - last_acknowledged_));
         }
         last_acknowledged_ = acknowledged_;
@@ -393,12 +420,16 @@ int main(int count, char** words) {
 
     auto& latencies = client.latencies();
     std::sort(latencies.begin(), latencies.end());
-    std::printf("{\"peer\":\"librdkafka\",\"version\":\"%s\",\"records\":%.0f,\"size\":%lld,\"records_s\":%.0f,\"mb_s\":%.2f,"
-                "\"wall_s\":%.4f,\"cpu_s\":%.4f,\"cpu_s_per_m\":%.4f,\"rss_mb\":%.1f,\"p50_us\":%s,\"p95_us\":%s,\"p99_us\":%s,"
-                "\"p999_us\":%s,\"max_us\":%s,\"errors\":%lld}\n",
-                rd_kafka_version_str(), acknowledged, static_cast<long long>(how.size), acknowledged / wall,
-                acknowledged * double(how.size) / wall / 1e6, wall, cpu, cpu / std::max(acknowledged, 1.0) * 1e6, resident,
-                percentile(latencies, .5).c_str(), percentile(latencies, .95).c_str(), percentile(latencies, .99).c_str(),
-                percentile(latencies, .999).c_str(), percentile(latencies, 1).c_str(), static_cast<long long>(client.failed()));
+    std::printf(
+        "{\"peer\":\"librdkafka\",\"version\":\"%s\",\"records\":%.0f,\"size\":%lld,\"records_s\":%.0f,\"mb_"
+        "s\":%.2f,"
+        "\"wall_s\":%.4f,\"cpu_s\":%.4f,\"cpu_s_per_m\":%.4f,\"rss_mb\":%.1f,\"p50_us\":%s,\"p95_us\":%s,"
+        "\"p99_us\":%s,"
+        "\"p999_us\":%s,\"max_us\":%s,\"errors\":%lld}\n",
+        rd_kafka_version_str(), acknowledged, static_cast<long long>(how.size), acknowledged / wall,
+        acknowledged * double(how.size) / wall / 1e6, wall, cpu, cpu / std::max(acknowledged, 1.0) * 1e6,
+        resident, percentile(latencies, .5).c_str(), percentile(latencies, .95).c_str(),
+        percentile(latencies, .99).c_str(), percentile(latencies, .999).c_str(),
+        percentile(latencies, 1).c_str(), static_cast<long long>(client.failed()));
     return client.failed() > 0 ? 1 : 0;
 }

@@ -235,6 +235,19 @@ TEST(ShardAccumulatorCompression, TheTurnsShareIsForEveryBatchTogether) {
     EXPECT_EQ(on.take_sendable(), (partitions{1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
+TEST(ShardAccumulatorCompression, ATurnEndsEarlierWhereTheCodecIsSlow) {
+    time_point clock = at(0ms);
+    accumulator_limits limits = compressing(compression::lz4, 9, batch_size);
+    limits.read_clock = [&clock] { return clock += 150us; };
+    accumulator_fixture on(limits, 4 << 20, 1024);
+    const held_record record = on.append(on.queue(), std::string(20'000, 'x'), at(0ms));
+
+    on.accumulator.compress_in_turn();
+    EXPECT_TRUE(on.accumulator.has_to_compress()) << "a piece took 150 us, by this clock";
+
+    EXPECT_EQ(compress_all(on.accumulator), 2) << "20 pieces, 7 in a turn";
+}
+
 TEST(ShardAccumulatorCompression, ABatchMayEndWhileItIsBeingCompressed) {
     accumulator_fixture on(slowly_compressing(batch_size), 4 << 20);
     std::vector<held_record> records;
