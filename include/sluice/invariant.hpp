@@ -1,9 +1,9 @@
-// What happens when Sluice finds a bug of its own.
+// What happens when Sluice finds a bug of its own, or a caller that breaks a rule of threads.
 #pragma once
 
 namespace sluice {
 
-// Called with the broken invariant, its file and line, on the thread that found it. It must not return: log and
+// Called with the broken invariant (or the rule, in words), its file and line, on the thread that found it. It must not return: log and
 // abort (the default), throw through a test, or end the process in another way. If it returns, the process aborts.
 using invariant_handler = void (*)(const char* invariant, const char* file, int line);
 

@@ -33,7 +33,9 @@ struct loop_options {
 //   asio::co_spawn(loop, serve(loop), asio::detached);
 //   loop.run();
 //
-// Thread rules: one thread runs it (run, run_ready). Any thread: stop, get_executor and what executors do.
+// Thread rules: one thread runs it. After the first run_ready() that is the thread that called it, for good: run,
+//               run_ready, submit, next_deadline and scope on another one break a rule (invariant.hpp). Any thread:
+//               stop, get_executor and what executors do.
 // Lifetime:     outlives the producers on it. The destructor destroys handlers and coroutines that still wait.
 // Errors:       the constructor throws system_error where io_uring was demanded and is refused.
 class loop : public boost::asio::execution_context {
@@ -54,18 +56,31 @@ public:
     void stop() noexcept;
 
     // ---- hosted by another reactor, all on one thread
-    // One turn that does not wait; true if another one is wanted at once.
-    bool run_ready();
-    // Readable when run_ready() has something to do; at first it has.
+    //
+    //   watch native_handle() for reading;
+    //   for (;;) {
+    //       const bool is_wanted = loop.run_ready(1ms);
+    //       wait for events: not at all if is_wanted, else until loop.next_deadline();
+    //       serve your own;
+    //   }
+    //
+    // Turns that never wait: one, and as many as are wanted at once before `budget` is used up. True if another one is
+    // wanted: come back without waiting. The budget is looked at between two handlers: one that runs on keeps the host
+    // waiting. Without a budget: one turn, with every handler that is ready by then.
+    bool run_ready(std::chrono::nanoseconds budget = std::chrono::nanoseconds::zero());
+    // Readable when run_ready() has something to do; at first it has. The same descriptor always, and the loop's: not
+    // to be read, nor closed.
     int native_handle() const noexcept;
-    // When to call run_ready() if the handle stays silent.
+    // When to call run_ready() if the handle stays silent. To be asked after each run_ready().
     std::chrono::steady_clock::time_point next_deadline() const;
     // Hands started operations to the kernel without a turn.
     void submit();
-    // Around calls that a host makes outside of run_ready(): inside of it this thread is on the loop.
+    // Around calls that a host makes outside of run_ready(): inside of it this thread is on the loop, and sends as
+    // coroutines of the loop do, without an atomic. The first call makes the handle readable. Without a scope the same
+    // calls work too, as those of any other thread.
     class scope {
     public:
-        explicit scope(loop& entered) noexcept;
+        explicit scope(loop& entered);
         ~scope();
         scope(const scope&) = delete;
         scope& operator=(const scope&) = delete;

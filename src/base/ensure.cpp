@@ -25,5 +25,11 @@ void broken_invariant(const char* invariant, const char* file, int line) noexcep
     std::abort();
 }
 
+void broken_rule(const char* rule, const char* file, int line) noexcept(false) {
+    if (invariant_handler handler = current_handler.load()) handler(rule, file, line);
+    std::fprintf(stderr, "sluice: wrong use: %s (%s:%d).\n", rule, file, line);
+    std::abort();
+}
+
 }  // namespace base
 }  // namespace sluice

@@ -178,6 +178,7 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         return refuse_send(why, errc::invalid_record, shared_text(core_.why_invalid(wanted)));
     }
     if (turn == served_by::nobody) {
+        loop_.note_call();
         if (has_arrivals()) [[unlikely]]
             catch_up();
         if (!yielded_.empty()) [[unlikely]]

@@ -22,9 +22,13 @@ constexpr duration last_completions_step = 10ms;
 // end, also when a task throws.
 class event_loop::turn_scope {
 public:
-    explicit turn_scope(event_loop& on) noexcept : on_(on), current_(on) { on_.in_turn_ = true; }
+    explicit turn_scope(event_loop& on) noexcept : on_(on), current_(on) {
+        on_.in_turn_ = true;
+        on_.is_noted_ = true;
+    }
     ~turn_scope() {
         on_.in_turn_ = false;
+        on_.is_noted_ = false;
         if (on_.end_of_phase_.is_queued()) on_.end_of_phase_.unlink();  // a task threw
         std::erase(on_.participants_, nullptr);
     }
@@ -36,6 +40,22 @@ private:
     event_loop::scope current_;
 };
 
+// Around run(): the loop is this thread's for so long.
+class event_loop::thread_scope {
+public:
+    explicit thread_scope(event_loop& on) : on_(on), before_(on.thread_.load(std::memory_order_relaxed)) {
+        on_.check_thread();
+        on_.thread_.store(this_thread(), std::memory_order_relaxed);
+    }
+    ~thread_scope() { on_.thread_.store(before_, std::memory_order_relaxed); }
+    thread_scope(const thread_scope&) = delete;
+    thread_scope& operator=(const thread_scope&) = delete;
+
+private:
+    event_loop& on_;
+    const void* before_;
+};
+
 event_loop::event_loop(std::unique_ptr<reactor> io, logger log) : io_(std::move(io)), log_(std::move(log)) {
     read_clocks();
 }
@@ -45,6 +65,7 @@ event_loop::~event_loop() {
 }
 
 void event_loop::run() {
+    const thread_scope here(*this);
     for (;;) {
         if (stop_requested_.load(std::memory_order_seq_cst)) break;
         if (is_done()) break;
@@ -59,19 +80,32 @@ void event_loop::stop() noexcept {
     ring();
 }
 
-bool event_loop::run_ready() {
+bool event_loop::run_ready(duration budget) {
+    check_thread();
+    thread_.store(this_thread(), std::memory_order_relaxed);
     is_asleep_.store(false, std::memory_order_relaxed);
-    bool ran_tasks = false;
-    try {
-        ran_tasks = turn(false);
-    } catch (...) {
+    const time_point until = budget > duration::zero() ? after(io_->now(), budget) : never;
+    for (;;) {
+        bool ran_tasks = false;
+        try {
+            ran_tasks = turn(false, until);
+        } catch (...) {
+            announce_sleep();
+            io_->ring();  // there may be more to do, and nobody to say so
+            throw;
+        }
+        // Tasks may have started operations and appended records: those leave in the next turn.
+        bool is_wanted = ran_tasks || has_messages() || next_deadline() <= now_;
+        if (is_wanted && until != never && io_->now() < until) continue;
         announce_sleep();
-        io_->ring();  // there may be more to do, and nobody to say so
-        throw;
+        return is_wanted || has_messages();
     }
-    announce_sleep();
-    // Tasks may have started operations and appended records: those leave in the next turn.
-    return ran_tasks || has_messages() || next_deadline() <= now_;
+}
+
+void event_loop::check_thread() const {
+    const void* owner = thread_.load(std::memory_order_relaxed);
+    ensure_caller(owner == nullptr || owner == this_thread(),
+                  "a sluice::loop is run or hosted by one thread, and this call came on another");
 }
 
 time_point event_loop::next_deadline() const {
@@ -111,14 +145,21 @@ void event_loop::post_remote(remote_task& ready) noexcept {
 void event_loop::ring() noexcept {
     if (!is_asleep_.load(std::memory_order_seq_cst)) return;
     // One of those who find it asleep rings; the others' messages are seen by the turn that this ring starts.
-    if (is_asleep_.exchange(false, std::memory_order_seq_cst)) io_->ring();
+    if (!is_asleep_.exchange(false, std::memory_order_seq_cst)) return;
+    if (loop_host* host = host_.load(std::memory_order_acquire)) host->on_ring();
+    io_->ring();
+}
+
+void event_loop::set_host(std::shared_ptr<loop_host> host) {
+    hosts_.push_back(std::move(host));
+    host_.store(hosts_.back().get(), std::memory_order_release);
 }
 
 void event_loop::work_finished() noexcept {
     if (work_.fetch_sub(1, std::memory_order_seq_cst) == 1) ring();
 }
 
-bool event_loop::turn(bool may_wait) {
+bool event_loop::turn(bool may_wait, time_point until) {
     ensure(!in_turn_);
     turn_scope in_turn(*this);
     read_clocks();
@@ -131,7 +172,7 @@ bool event_loop::turn(bool may_wait) {
     for_each_participant([this](participant& each) { each.serve(now_); });
     for_each_participant([this](participant& each) { each.drain(now_); });
     wait(may_wait);
-    return run_tasks();
+    return run_tasks(until);
 }
 
 // By index: a participant that joins makes the vector grow, one that leaves leaves a hole.
@@ -161,12 +202,23 @@ void event_loop::wait(bool may_wait) {
     read_clocks();
 }
 
-bool event_loop::run_tasks() {
+bool event_loop::run_tasks(time_point until) {
     take_remote_tasks();
     if (ready_.empty()) return false;
     ready_.push_back(end_of_phase_);
-    for (task* oldest = &pop_task(); oldest != &end_of_phase_; oldest = &pop_task()) oldest->run();
-    for (int i = 0; i < chained_tasks_max && !ready_.empty(); ++i) pop_task().run();
+    const auto is_spent = [this, until] { return until != never && io_->now() >= until; };
+    for (task* oldest = &pop_task(); oldest != &end_of_phase_; oldest = &pop_task()) {
+        oldest->run();
+        if (is_spent()) break;  // those behind it come first in the next turn
+    }
+    if (end_of_phase_.is_queued()) {
+        end_of_phase_.unlink();
+        return true;
+    }
+    for (int i = 0; i < chained_tasks_max && !ready_.empty(); ++i) {
+        pop_task().run();
+        if (is_spent()) break;
+    }
     return true;
 }
 
@@ -202,8 +254,15 @@ void event_loop::before_post_outside_turn() noexcept {
     ring();
 }
 
+void event_loop::note_first_call() noexcept {
+    is_noted_ = true;
+    read_clocks();
+    ring();
+}
+
 void event_loop::end() noexcept {
     ensure(!in_turn_);
+    for (const auto& each : hosts_) each->on_end();
     scope on_this_loop(*this);
     while (!participants_.empty()) {
         participant& oldest = *participants_.front();

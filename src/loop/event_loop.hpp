@@ -52,6 +52,16 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
+// Who runs the turns of a hosted loop, if it has to know when. Lives as long as the loop, once it was set.
+class loop_host {
+public:
+    virtual ~loop_host() = default;
+    virtual bool is_hosting() const noexcept = 0;
+    // Any thread: the sleeping loop was rung, and its handle is about to be readable.
+    virtual void on_ring() noexcept = 0;
+    virtual void on_end() noexcept = 0;  // of the loop
+};
+
 class event_loop {
 public:
     event_loop(std::unique_ptr<reactor> io, logger log);
@@ -68,9 +78,11 @@ public:
     // Any thread. Ends run() after the current turn, or the next run() before its first one; the run() after
     // that starts afresh.
     void stop() noexcept;
-    // One turn that does not wait. True if another one is wanted at once. For hosts and for simulation. A
-    // host calls it once before it waits for the first time, and again when a call threw.
-    bool run_ready();
+    // Turns that do not wait: one, and within `budget` as many as are wanted at once. True if another one is
+    // wanted. When the budget is used up, the turn ends after the task that runs; the tasks behind it stay
+    // queued. Without a budget one turn runs all tasks that were ready when it came to them. For hosts, which
+    // call it once before they wait for the first time, and again when a call threw; and for simulation.
+    bool run_ready(duration budget = duration::zero());
     // Lets the participants go, drops every task that is queued and what that posts, and reaps until every
     // pending operation has completed: their owners have cancelled them by now. What is still pending after 5
     // seconds is a bug of ours (ensured). Not inside a turn (ensured). Posting stays safe; what is posted
@@ -101,8 +113,15 @@ public:
     // The time at the start of this turn, or after its wait. Outside of turns: of the last one, or read_clocks().
     time_point now() const noexcept { return now_; }
     wall_time wall_now() const noexcept { return wall_now_; }
-    // Reads the clocks again; for hosted callers outside of a turn.
     void read_clocks() noexcept;
+    // A call that does something in a later turn, perhaps made by a host in a scope: there the first one after a
+    // turn reads the clocks and asks the host for the next turn.
+    void note_call() noexcept {
+        if (!is_noted_) [[unlikely]]
+            note_first_call();
+    }
+    // That this thread is the one that runs or hosts the loop, if there is one (ensured).
+    void check_thread() const;
 
     // Runs in phase 7 of this turn, or of the next if that phase is over or has run its share. From outside
     // of a turn, each of these three asks a sleeping loop's host for a turn.
@@ -135,31 +154,37 @@ public:
     void ring() noexcept;
     // For other threads that may outlive this loop.
     const std::shared_ptr<loop_gate>& gate() const noexcept { return gate_; }
+    // Is nothing left that would keep run() going?
+    bool is_done() const noexcept;
+    void set_host(std::shared_ptr<loop_host> host);
+    const loop_host* host() const noexcept { return host_.load(std::memory_order_acquire); }
     // Any thread. run() does not return while work is outstanding.
     void work_started() noexcept { work_.fetch_add(1, std::memory_order_relaxed); }
     void work_finished() noexcept;
 
 private:
     class turn_scope;
+    class thread_scope;
 
     // Phase 7 runs what was ready when it began, and then so many of the tasks that those posted. Chains of
     // short steps need no turn of their own each, and a task that posts itself for ever does not starve the
     // sockets.
     static constexpr int chained_tasks_max = 128;
 
-    bool turn(bool may_wait);  // true if tasks ran
+    bool turn(bool may_wait, time_point until = never);  // true if tasks ran
     template <class Phase>
     void for_each_participant(Phase call);
     void run_completions() noexcept;
     void wait(bool may_wait);
-    bool run_tasks();
+    bool run_tasks(time_point until);
     task& pop_task() noexcept;
     void drop_tasks() noexcept;
     void announce_sleep() noexcept { is_asleep_.store(true, std::memory_order_seq_cst); }
     bool has_messages() const noexcept;
-    bool is_done() const noexcept;
     void take_remote_tasks() noexcept;
     void before_post_outside_turn() noexcept;
+    void note_first_call() noexcept;
+    static const void* this_thread() noexcept { return &current_; }
     void reap_pending() noexcept;
 
     inline static constinit thread_local event_loop* current_ = nullptr;
@@ -167,7 +192,8 @@ private:
     std::unique_ptr<reactor> io_;
     std::shared_ptr<loop_gate> gate_ = std::make_shared<loop_gate>(*this);
     logger log_;
-    std::vector<participant*> participants_;  // nullptr: left during this turn
+    std::vector<std::shared_ptr<loop_host>> hosts_;  // all that there were: a ring may be in one of them
+    std::vector<participant*> participants_;         // nullptr: left during this turn
     task_list ready_;
     task end_of_phase_{[](task&, task::fate) {}};  // phase 7: behind what was ready when it began
     timer_heap timers_;
@@ -175,11 +201,14 @@ private:
     time_point now_{};
     wall_time wall_now_{};
     bool in_turn_ = false;
+    bool is_noted_ = false;  // in a turn, or the host was asked for one since the last
 
     alignas(64) mpsc_queue<remote_task> remote_tasks_;
     alignas(64) std::atomic<bool> is_asleep_{false};
     std::atomic<std::int64_t> work_{0};
     std::atomic<bool> stop_requested_{false};
+    std::atomic<loop_host*> host_{nullptr};
+    std::atomic<const void*> thread_{nullptr};  // that runs it, or that has hosted it once
 };
 
 }  // namespace sluice

@@ -60,21 +60,26 @@ void loop::run() {
 void loop::stop() noexcept {
     events_->stop();
 }
-bool loop::run_ready() {
+bool loop::run_ready(std::chrono::nanoseconds budget) {
     const known_to_asio this_thread;
-    return events_->run_ready();
+    return events_->run_ready(budget);
 }
 int loop::native_handle() const noexcept {
     return events_->io().native_handle();
 }
 std::chrono::steady_clock::time_point loop::next_deadline() const {
+    events_->check_thread();
     return events_->next_deadline();
 }
 void loop::submit() {
+    events_->check_thread();
     events_->submit();
 }
 
-loop::scope::scope(loop& entered) noexcept : before_(event_loop::enter(&*entered.events_)) {}
+loop::scope::scope(loop& entered) {
+    entered.events_->check_thread();
+    before_ = event_loop::enter(&*entered.events_);
+}
 loop::scope::~scope() {
     event_loop::enter(before_);
 }

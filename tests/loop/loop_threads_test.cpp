@@ -24,6 +24,7 @@
 #include "loop/kinds.hpp"
 #include "loop/loopback.hpp"
 #include "loop/make_reactor.hpp"
+#include "sluice/invariant.hpp"
 #include "sluice/loop.hpp"
 #include "sluice/loop_timer.hpp"
 
@@ -372,6 +373,86 @@ TEST_P(LoopThreads, AHostSubmitsWhatItStarted) {
 
     EXPECT_EQ(connect.result, 0);
     io.close(socket);
+}
+
+// ---- who may call
+
+struct broken_rule : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+// Breaking a rule throws, for so long.
+class throwing_rules {
+public:
+    throwing_rules() : before_(set_invariant_handler(&throw_rule)) {}
+    ~throwing_rules() { set_invariant_handler(before_); }
+
+private:
+    static void throw_rule(const char* rule, const char*, int) { throw broken_rule(rule); }
+    invariant_handler before_;
+};
+
+std::string rule_broken_by(auto call) {
+    try {
+        call();
+    } catch (const broken_rule& rule) {
+        return rule.what();
+    }
+    return "none";
+}
+
+constexpr const char* thread_rule =
+    "a sluice::loop is run or hosted by one thread, and this call came on another";
+
+TEST_P(LoopThreads, HostedItBelongsToTheThreadThatHostsIt) {
+    const throwing_rules rules;
+    const auto loop = make();
+    while (loop->run_ready()) {}
+
+    std::thread([&] {
+        EXPECT_EQ(rule_broken_by([&] { loop->run_ready(); }), thread_rule);
+        EXPECT_EQ(rule_broken_by([&] { loop->run_ready(1ms); }), thread_rule);
+        EXPECT_EQ(rule_broken_by([&] { loop->submit(); }), thread_rule);
+        EXPECT_EQ(rule_broken_by([&] { loop->next_deadline(); }), thread_rule);
+        EXPECT_EQ(rule_broken_by([&] { loop->run(); }), thread_rule);
+        EXPECT_EQ(rule_broken_by([&] { sluice::loop::scope entered(*loop); }), thread_rule);
+    }).join();
+
+    EXPECT_EQ(rule_broken_by([&] {
+                  loop->run();
+                  loop->run_ready();
+              }),
+              "none");
+}
+
+TEST_P(LoopThreads, ItsThreadMayChangeBetweenTwoRuns) {
+    const throwing_rules rules;
+    const auto loop = make();
+    int run_count = 0;
+    asio::post(*loop, [&] {
+        ++run_count;
+        std::thread([&] {
+            EXPECT_EQ(rule_broken_by([&] { loop->run(); }), thread_rule);
+            EXPECT_EQ(rule_broken_by([&] { loop->run_ready(); }), thread_rule);
+            EXPECT_EQ(rule_broken_by([&] { sluice::loop::scope entered(*loop); }), thread_rule);
+        }).join();
+    });
+    loop->run();
+    asio::post(*loop, [&] { ++run_count; });
+
+    std::thread([&] { EXPECT_EQ(rule_broken_by([&] { loop->run(); }), "none"); }).join();
+
+    EXPECT_EQ(run_count, 2);
+}
+
+TEST(LoopThreadsDeathTest, ACallOnTheWrongThreadEndsTheProcessAndSaysWhy) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            sluice::loop loop;
+            loop.run_ready();
+            std::thread([&] { loop.run_ready(); }).join();
+        },
+        "sluice: wrong use: a sluice::loop is run or hosted by one thread, and this call came on another");
 }
 
 }  // namespace

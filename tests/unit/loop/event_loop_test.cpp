@@ -614,6 +614,92 @@ TEST(EventLoop, AsksItsHostForATurnWhenSomethingComesFromOutside) {
     EXPECT_EQ(rings([&] { f.loop.stop(); }), 1);
 }
 
+TEST(EventLoop, WithinABudgetRunsAsManyTurnsAsAreWanted) {
+    fixture f;
+    named_operation completion(f, "completion");
+    named_task second(f, "second");
+    named_task first(f, "first", [&] {
+        f.io.start(completion);
+        f.io.complete(completion, 0);
+        f.loop.post(second);
+    });
+    f.loop.post(first);
+
+    EXPECT_FALSE(f.loop.run_ready(1ms));
+
+    EXPECT_EQ(f.seen, (words{"first", "second", "completion"}));
+    EXPECT_EQ(f.io.wait_count(), 0);
+}
+
+TEST(EventLoop, ReturnsWhenItsBudgetIsUsedUpAndGoesOnInOrderLater) {
+    fixture f;
+    const auto takes_2_ms = [&f] { f.io.now += 2ms; };
+    named_task a(f, "a", takes_2_ms), b(f, "b", takes_2_ms), c(f, "c", takes_2_ms), d(f, "d");
+    for (named_task* each : {&a, &b, &c}) f.loop.post(*each);
+
+    EXPECT_TRUE(f.loop.run_ready(3ms));
+    EXPECT_EQ(f.seen, (words{"a", "b"})) << "b had begun when the budget ended";
+
+    f.loop.post(d);
+    EXPECT_TRUE(f.loop.run_ready(1ns));
+    EXPECT_EQ(f.seen, (words{"a", "b", "c"})) << "one at least";
+    EXPECT_FALSE(f.loop.run_ready(1ns) && f.loop.run_ready());
+    EXPECT_EQ(f.seen, (words{"a", "b", "c", "d"}));
+}
+
+TEST(EventLoop, ABudgetBoundsTasksThatPostOneAnother) {
+    fixture f;
+    int count = 0;
+    std::unique_ptr<named_task> again;
+    again = std::make_unique<named_task>(f, "again", [&] {
+        ++count;
+        f.io.now += 1ms;
+        f.loop.post(*again);
+    });
+    f.loop.post(*again);
+
+    EXPECT_TRUE(f.loop.run_ready(10ms));
+
+    EXPECT_EQ(count, 10);
+}
+
+TEST(EventLoop, WithoutABudgetRunsOneTurnAndReadsNoClockForIt) {
+    fixture f;
+    named_task second(f, "second"), first(f, "first", [&] { f.loop.post(second); });
+    f.loop.post(first);
+    f.io.clock_read_count = 0;
+
+    EXPECT_TRUE(f.loop.run_ready());
+
+    EXPECT_EQ(f.seen, (words{"first", "second"}));
+    EXPECT_EQ(f.io.clock_read_count, 2) << "before the turn's work and after its wait";
+}
+
+TEST(EventLoop, TheFirstCallOutsideOfATurnReadsTheClockAndAsksForATurn) {
+    fixture f;
+    f.loop.run_ready();
+    f.io.ring_count = 0;
+    f.io.now += 1s;
+    const int read_before = f.io.clock_read_count;
+
+    f.loop.note_call();
+    EXPECT_EQ(f.loop.now(), f.io.now);
+    EXPECT_EQ(f.io.ring_count, 1);
+    f.loop.note_call();
+    EXPECT_EQ(f.io.clock_read_count, read_before + 1);
+    EXPECT_EQ(f.io.ring_count, 1);
+
+    named_task calling(f, "calling", [&] {
+        f.io.ring_count = 0;
+        f.loop.note_call();
+    });
+    f.loop.post(calling);
+    f.loop.run_ready();
+    EXPECT_EQ(f.io.ring_count, 0) << "inside of a turn nobody has to be asked";
+    f.loop.note_call();
+    EXPECT_EQ(f.io.ring_count, 1);
+}
+
 TEST(EventLoop, IsTheCurrentOneInItsTurnsAndScopes) {
     fixture f, g;
     event_loop* in_task = nullptr;
