@@ -184,6 +184,7 @@ private:
                                               const record_parts& parts, std::size_t content_size);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
     std::int32_t draw(const shard_topic& topic) noexcept;
+    std::int32_t any_of_own(const shard_topic& topic) const noexcept;
     std::int32_t common_choice(shard_topic& topic);
     void note_common_choice(shard_topic& topic, std::int32_t partition,
                             const shard_accumulator::appended& done);

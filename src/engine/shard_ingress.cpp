@@ -161,6 +161,9 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     }
     if (staged.is_open && staged.partition >= to.partition_count())
         staged.partition = any_partition;  // chosen before the topic shrank
+    // Accepted here while each shard chose among its own partitions: it stays, for elsewhere it would come too late.
+    if (is_accepted && staged.partition == any_partition && parts.key.is_null() && !to.is_sticky_local)
+        staged.partition = any_of_own(to);
     const placement placed = place(to, staged.partition, parts.key);
     if (placed.status == send_status::wait_topic) {
         core_.want_update(*this);

@@ -1,6 +1,8 @@
 // Callers on the shard's own loop: from a record to its place in a batch, or to its place in a queue of those who wait.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/producer_core.hpp"
 #include "engine/shard.hpp"
 #include "partitioner/murmur2.hpp"
@@ -90,6 +92,15 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
 std::int32_t shard::draw(const shard_topic& topic) noexcept {
     const auto candidates = topic.candidates();
     return candidates[randomness_.below(candidates.size())];
+}
+
+// any_partition: it has none.
+std::int32_t shard::any_of_own(const shard_topic& topic) const noexcept {
+    const auto candidates = topic.candidates();
+    const auto own = std::find_if(candidates.begin(), candidates.end(), [&](std::int32_t each) {
+        return topic.entry->owner_of(each, core_.shard_count()) == index_;
+    });
+    return own == candidates.end() ? any_partition : *own;
 }
 
 // Drawn by whoever comes first; the home of metadata replaces one that lost its leader.
