@@ -32,6 +32,7 @@ usage: sluice produce --bootstrap HOST:PORT[,..] --topic TOPIC [options] [FILE|-
   --topic TOPIC          where to
   --key-separator TEXT   split each line at the first TEXT: key before, value after; a line without it has no key
   -X KEY=VALUE           a key of Kafka's producer configuration, such as -X linger.ms=20 (repeatable)
+  --shards N             loops, each on a thread and with connections of its own (1)
   --drain-timeout SEC    after SIGINT or SIGTERM, how long to wait for what is sent already (10)
   --quiet                no progress, no summary on stderr; failed records are still told
   --help
@@ -51,6 +52,7 @@ struct settings {
     std::string topic;
     std::string key_separator;
     std::string file = "-";
+    std::size_t shards = 1;
     std::chrono::seconds drain_timeout{10};
     bool is_quiet = false;
     bool wants_help = false;
@@ -64,6 +66,9 @@ settings parse(const std::vector<std::string>& arguments) {
     known.value("--key-separator", [&](std::string_view value) { made.key_separator = value; });
     known.value("--drain-timeout", [&](std::string_view value) {
         made.drain_timeout = std::chrono::seconds(number("--drain-timeout", value, 0, 86400));
+    });
+    known.value("--shards", [&](std::string_view value) {
+        made.shards = static_cast<std::size_t>(number("--shards", value, 1, 1024));
     });
     known.value("-X", [&](std::string_view value) {
         const std::size_t equals = value.find('=');
@@ -222,7 +227,7 @@ int produce(const std::vector<std::string>& arguments) {
     catch_signals();
     signal(SIGPIPE, SIG_IGN);
     const std::chrono::seconds drain_timeout = wanted.drain_timeout;
-    runtime loops;
+    runtime loops({.shards = wanted.shards});
     producer to = wait(producer::create(loops, std::move(wanted.config)));
     const topic handle = to.topic(wanted.topic);
 

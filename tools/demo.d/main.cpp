@@ -37,6 +37,7 @@ struct settings {
     std::string file = "-";
     std::string input_name;
     std::size_t record_count = 0;  // 0: each of the input once
+    std::size_t shard_count = 1;
     std::string bootstrap;
     std::string kafka_tool;
     producer_config config;
@@ -50,6 +51,9 @@ settings parse(const std::vector<std::string>& arguments) {
     known.value("--input-name", [&](std::string_view value) { made.input_name = value; });
     known.value("--records", [&](std::string_view value) {
         made.record_count = static_cast<std::size_t>(cli::number("--records", value, 1, 1'000'000'000));
+    });
+    known.value("--shards", [&](std::string_view value) {
+        made.shard_count = static_cast<std::size_t>(cli::number("--shards", value, 1, 1024));
     });
     known.value("--bootstrap", [&](std::string_view value) { made.bootstrap = value; });
     known.value("--kafka-tool", [&](std::string_view value) { made.kafka_tool = value; });
@@ -207,7 +211,7 @@ int run(settings wanted) {
     fmt::print("to         {}, {} partitions\n", target->describe(), partition_count);
     std::fflush(stdout);
 
-    runtime loops;
+    runtime loops({.shards = wanted.shard_count});
     wanted.config.bootstrap_servers = target->bootstrap();
     producer to = wait(producer::create(loops, wanted.config));
     journal sent(count);

@@ -1,4 +1,5 @@
 // `sluice produce`, as a child process, against a fake cluster.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -123,6 +124,26 @@ TEST_F(Produce, ReadsAFile) {
     EXPECT_EQ(done.end, program_end{.status = 0});
 }
 
+TEST_F(Produce, HasAsManyShardsAsItIsToldTo) {
+    kafka.with_cluster(
+        [](fake_cluster& cluster) { EXPECT_FALSE(cluster.create_topic("spread", {.partition_count = 6})); });
+    std::string input;
+    for (int i = 0; i < 600; ++i) input += fmt::format("{}:{}\n", i % 60, i);
+
+    child_program program(with({"--shards", "3", "--key-separator", ":"}, "spread"));
+    EXPECT_TRUE(program.write(input));
+    while (kafka.with_cluster([](fake_cluster& cluster) {
+        std::int64_t stored = 0;
+        for (std::int32_t partition = 0; partition < 6; ++partition)
+            stored += cluster.end_offset("spread", partition);
+        return stored;
+    }) < 600) {}
+    EXPECT_GE(kafka.connection_count(), 3u) << "each has connections of its own";
+    program.close_input();
+
+    EXPECT_EQ(program.wait(), program_end{.status = 0});
+}
+
 TEST_F(Produce, TakesKafkasConfigurationKeys) {
     const program_result done = run_program(with({"-X", "client.id=tester", "-X", "acks=1"}), "a\n");
 
@@ -230,6 +251,7 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_line{to_orders_with({"a", "b"}), "one input only; 'b' is a second"},
         wrong_line{to_orders_with({"--drain-timeout", "soon"}),
                    "--drain-timeout: 'soon' is not a whole number"},
+        wrong_line{to_orders_with({"--shards", "0"}), "--shards: '0' is not"},
         wrong_line{to_orders_with({"-X", "linger.ms"}), "-X: expected KEY=VALUE, got 'linger.ms'"},
         wrong_line{to_orders_with({"-X", "linger.ms=soon"}), "linger.ms: 'soon' is not allowed"},
         wrong_line{to_orders_with({"-X", "acks=2"}), "acks: '2' is not allowed; expected all, -1, 0 or 1"},

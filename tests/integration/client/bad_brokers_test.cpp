@@ -93,7 +93,7 @@ TEST(UnreachableCluster, IsReachedThroughTheAddressThatWorks) {
 
 TEST(WrongBootstrap, IsNamedWhereItHasNoAddress) {
     const std::string no_name = std::string(70, 'x') + ".invalid:9092";  // longer than a label may be
-    runtime loops;
+    runtime loops(usual_runtime());
     producer_config config;
     config.bootstrap_servers = no_name;
 

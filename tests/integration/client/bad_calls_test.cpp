@@ -119,7 +119,7 @@ struct bad_config {
 struct BadConfig : ::testing::TestWithParam<bad_config> {};
 
 TEST_P(BadConfig, EndsCreationWithAnErrorThatNamesTheKey) {
-    runtime loops;
+    runtime loops(usual_runtime());
     producer_config config;
     config.bootstrap_servers = "127.0.0.1:9092";
     GetParam().change(config);

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -49,10 +50,26 @@ private:
     std::string text_;
 };
 
+// How many shards a producer has where a test does not say: the suite runs with several counts (tests/CMakeLists.txt).
+inline std::size_t usual_shard_count() {
+    const char* wanted = std::getenv("SLUICE_TEST_SHARDS");
+    return wanted == nullptr ? 1 : std::stoul(wanted);
+}
+inline runtime_options usual_runtime() {
+    return {.shards = usual_shard_count()};
+}
+// Each shard has its even part of the buffer; tests say how much that is for one.
+inline producer_config for_usual_shards(producer_config config) {
+    config.buffer_memory *= static_cast<std::int64_t>(usual_shard_count());
+    return config;
+}
+
 // Owner: caller, on a thread that is on no loop.
 class client {
 public:
-    explicit client(const std::string& bootstrap, producer_config config = {}, std::size_t shard_count = 1)
+    explicit client(const std::string& bootstrap, producer_config config = {})
+        : client(bootstrap, for_usual_shards(std::move(config)), usual_shard_count()) {}
+    client(const std::string& bootstrap, producer_config config, std::size_t shard_count)
         : loops({.shards = shard_count, .loop = {.log = log.sink()}}) {
         config.bootstrap_servers = bootstrap;
         config.log = log.sink();

@@ -64,7 +64,7 @@ public:
     fake_cluster_server kafka;
     produce_watch requests{kafka};
     producer_config config;
-    std::unique_ptr<runtime> loops = std::make_unique<runtime>();
+    std::unique_ptr<runtime> loops = std::make_unique<runtime>(usual_runtime());
     producer to;
     delivery outstanding;
     std::unique_ptr<blocking<call_operation<void>>> closing;
@@ -245,7 +245,7 @@ TEST(Destroyed, WithASilentBrokerItsDeliveriesEndWithClosedAndMayBeStored) {
 
 TEST(Destroyed, BeforeItIsCreatedItLeavesNothingBehind) {
     fake_cluster_server kafka;
-    runtime loops;
+    runtime loops(usual_runtime());
     producer_config config;
     config.bootstrap_servers = kafka.bootstrap();
 
