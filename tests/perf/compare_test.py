@@ -224,6 +224,24 @@ class Proof(unittest.TestCase):
             with self.assertRaises(running.Failed):
                 running.check(asked, client, {"records": arrived})
 
+    def test_ends_a_client_that_does_not_end(self):
+        with self.assertRaisesRegex(running.Failed, "no end after 0 s"):
+            running.run_client(["sleep", "600"], {}, 0)
+        with self.assertRaises(ChildProcessError, msg="nobody is left"):
+            os.waitpid(-1, os.WNOHANG)
+
+    def test_tells_why_a_client_failed(self):
+        with self.assertRaisesRegex(running.Failed, "exit status 3: the last words"):
+            running.run_client(["sh", "-c", "echo some words >&2; echo the last words >&2; exit 3"], {}, 60)
+
+    def test_gives_a_client_its_environment_and_takes_its_words_and_its_cpu_time(self):
+        text, cpu, _, took = running.run_client(["sh", "-c", "echo $WORD; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"],
+                                                   {"WORD": "said"}, 60)
+
+        self.assertEqual("said\n", text)
+        self.assertGreater(cpu, 0)
+        self.assertGreater(took, 0)
+
     def test_finds_the_line_of_json(self):
         self.assertEqual({"a": 2}, running.last_json('{"a":1}\nwords\n{"a":2}\nmore words\n'))
         self.assertIsNone(running.last_json("words\n{broken\n"))
