@@ -8,6 +8,8 @@ COLUMNS = {
 }
 # Where others used more than this of the machine, a run says little.
 OTHERS_MAX = 0.05
+# A client that falls behind the rate asked for by more than this is not at equal load.
+BEHIND_MAX = 0.02
 
 
 def amount(metric, value):
@@ -48,6 +50,13 @@ def goals_of(figures, case):
                 yield goal, contestant.title, amount(goal.metric, own), amount(goal.metric, judged[0]), judged[1]
 
 
+def rate_of(run):
+    """The rate a run was asked for; None: as fast as possible."""
+    flags = run.get("flags", [])
+    rate = int(flags[flags.index("--rate") + 1]) if "--rate" in flags else 0
+    return rate or None
+
+
 def conditions(result):
     """What to know of how the runs were made, as lines."""
     machine = result["machine"]
@@ -65,6 +74,12 @@ def conditions(result):
         most = max(run["others"] for run in loaded)
         lines.append(f"Not a quiet machine: in {len(loaded)} of {len(timed)} runs other processes used more than "
                      f"{OTHERS_MAX:.0%} of it, {most:.0%} at most.")
+    behind = {}
+    for run in result["runs"]:
+        if rate_of(run) and not run.get("error") and run["client"]["records_s"] < (1 - BEHIND_MAX) * rate_of(run):
+            behind.setdefault((run["case"], run["contestant"]), []).append(run["client"]["records_s"] / rate_of(run))
+    lines += [f"Not at the load asked for: {case}, {contestant}: {min(parts):.0%} of it in the worst of {len(parts)} such runs."
+              for (case, contestant), parts in behind.items()]
     failed = [run for run in result["runs"] if run.get("error")]
     for run in failed:
         lines.append(f"Failed: {run['case']}, {run['contestant']}: {run['error']}")

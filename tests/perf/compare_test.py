@@ -173,10 +173,15 @@ class Texts(unittest.TestCase):
     def test_says_what_is_wrong_with_the_runs(self):
         loaded = self.runs[0] | {"others": 0.4}
         failed = {"case": "full", "contestant": "quick", "error": "3 records failed"}
-        text = tables.markdown(result_of([loaded, failed]), self.made([loaded, failed]))
+        slow = run("steady", "quick", records_s=700) | {"flags": ["--rate", "1000"]}
+        in_time = run("steady", "ours", records_s=990) | {"flags": ["--rate", "1000"]}
+        runs = [loaded, failed, slow, in_time]
+        text = tables.markdown(result_of(runs), self.made(runs))
 
-        self.assertIn("Not a quiet machine: in 1 of 1 runs other processes used more than 5% of it, 40% at most.", text)
+        self.assertIn("Not a quiet machine: in 1 of 3 runs other processes used more than 5% of it, 40% at most.", text)
         self.assertIn("Failed: full, quick: 3 records failed", text)
+        self.assertIn("Not at the load asked for: steady, quick: 70% of it in the worst of 1 such runs.", text)
+        self.assertNotIn("steady, ours", text)
 
     def test_writes_a_page_that_needs_nothing_else(self):
         text = page.page(result_of(self.runs), self.made(self.runs))
