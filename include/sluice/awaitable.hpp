@@ -23,10 +23,12 @@ class awaitable_async_op<Signature, Operation, Executor> {
     using frame_type = awaitable_frame_base<Executor>;
     using thread_type = awaitable_async_op_handler<void(), Executor>;      // resumes, carries no result
     using handler_type = awaitable_async_op_handler<Signature, Executor>;  // Asio's own way
+    // What `co_await` is given outlives the await: a temporary ends with the whole expression.
+    using held_type = std::conditional_t<sluice::detail::is_awaited_in_place<Operation>, Operation&, Operation>;
 
 public:
     awaitable_async_op(Operation&& awaited, frame_type* frame)
-        : operation_(std::move(awaited)), frame_(frame) {}
+        : operation_(static_cast<held_type&&>(awaited)), frame_(frame) {}
 
     bool await_ready() { return operation_.poll(); }
 
@@ -79,7 +81,7 @@ private:
     }
 
     resumption resumption_;
-    Operation operation_;
+    held_type operation_;
     frame_type* frame_;
     std::optional<typename handler_type::result_type> handler_result_;
 };

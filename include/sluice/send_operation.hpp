@@ -33,6 +33,7 @@ enum class served_by : std::uint8_t;
 class send_operation : public detail::basic_operation<send_operation, delivery> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
+    using awaited_in_place = void;
 
     send_operation(producer_core* core, const record& sent, time_point deadline) noexcept
         : core_(core), record_(detail::copy_apart(sent)), deadline_(deadline) {}

@@ -69,6 +69,10 @@ concept operation =
         { value.message() } -> std::convertible_to<shared_text>;
     };
 
+// Moving it would cost more than awaiting it: `co_await` leaves it where it is.
+template <class Operation>
+inline constexpr bool is_awaited_in_place = requires { typename Operation::awaited_in_place; };
+
 [[noreturn]] void throw_error(error_code code, const shared_text& message);
 
 // Of a completed operation.

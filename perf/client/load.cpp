@@ -1,0 +1,274 @@
+#include "client/load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "client/payload.hpp"
+#include "client/usage_meter.hpp"
+#include "sluice/loop_timer.hpp"
+#include "sluice/producer.hpp"
+#include "sluice/runtime.hpp"
+#include "sluice/wait.hpp"
+
+namespace sluice::perf {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+// What went wrong, from whichever thread: counted, and the first one told.
+class error_count {
+public:
+    void add(std::uint64_t records, std::string_view text) {
+        if (count_.fetch_add(records) == 0) fmt::print(stderr, "sluice-perf: {}\n", text);
+    }
+    std::uint64_t get() const noexcept { return count_.load(); }
+
+private:
+    std::atomic<std::uint64_t> count_{0};
+};
+
+// One thread's part of a phase: records [next, end), and what it saw. Other threads only read `sent`.
+struct alignas(64) share {
+    std::uint64_t next = 0;
+    std::uint64_t end = 0;
+    std::atomic<std::uint64_t> sent{0};
+    std::mutex latency_mutex;  // of samples: their acknowledgements may come on another thread
+    log_linear_histogram latency;
+};
+
+class load {
+public:
+    explicit load(const settings& asked)
+        : asked_(asked),
+          payload_(asked),
+          runtime_(runtime_options{asked.shards, asked.is_pinned, loop_options{asked.reactor, stderr_log()}}) {
+        producer_config config = asked.config;
+        config.on_delivery_error = [this](const delivery_failure& failed) {
+            errors_.add(failed.record_count,
+                        fmt::format("{} record(s) of {}-{} failed: {}", failed.record_count, failed.topic.view(),
+                                    failed.partition, failed.message.view()));
+        };
+        producer_ = wait(producer::create(runtime_, std::move(config)));
+        topic_ = producer_.topic(asked.topic);
+    }
+
+    load_result run() {
+        if (asked_.warmup > 0) phase("warm-up", asked_.warmup);
+        for (const std::unique_ptr<share>& each : shares_) {
+            const std::lock_guard guard(each->latency_mutex);
+            each->latency = {};
+        }
+        const std::uint64_t warmup_errors = errors_.get();
+        const usage_meter before = usage_meter::now();
+        phase("measuring", asked_.records);
+        const usage_meter after = usage_meter::now();
+        load_result result;
+        result.wall_s = std::chrono::duration<double>(after.wall - before.wall).count();
+        result.cpu_s = after.cpu_s - before.cpu_s;
+        wait(producer_.close());
+        result.rss_mb = usage_meter::peak_rss_mb();
+        result.errors = errors_.get() - warmup_errors;
+        for (const std::unique_ptr<share>& each : shares_) result.latency.merge(each->latency);
+        return result;
+    }
+
+private:
+    // ---- one record
+
+    record make_record(std::uint64_t number, std::optional<key>& key_of) const {
+        record made(topic_, payload_.value(number));
+        if (asked_.key_size != 0) {
+            key_of.emplace(number);
+            made.key = key_of->text();
+        }
+        if (asked_.partitions > 0) {
+            made.partition = static_cast<std::int32_t>(number / asked_.chunk %
+                                                       static_cast<std::uint64_t>(asked_.partitions));
+        }
+        return made;
+    }
+    bool is_sampled(std::uint64_t number) const noexcept {
+        return asked_.sample != 0 && number % asked_.sample == 0;
+    }
+    // Awaits the acknowledgement beside the load.
+    void time(delivery accepted, clock::time_point started, share& of) {
+        std::move(accepted)([this, started, &of](error_code error, const record_metadata&) {
+            const auto took = clock::now() - started;
+            if (error) return errors_.add(1, error.message());
+            const std::lock_guard guard(of.latency_mutex);
+            of.latency.add(took);
+        });
+    }
+
+    // ---- on the shards' own loops
+
+    asio::awaitable<void> send_one(share* of, std::uint64_t number) {
+        std::optional<key> key_of;
+        const record made = make_record(number, key_of);
+        const bool is_timed = is_sampled(number);
+        const auto started = is_timed ? clock::now() : clock::time_point();
+        delivery accepted = co_await producer_.send(made);
+        if (is_timed) time(std::move(accepted), started, *of);
+    }
+
+    // Sends until the share is empty, or up to `limit`.
+    asio::awaitable<void> send_up_to(share* of, std::uint64_t limit) {
+        while (of->next < limit) {
+            const std::uint64_t number = of->next++;
+            if (is_sampled(number)) {
+                co_await send_one(of, number);
+                continue;
+            }
+            std::optional<key> key_of;
+            const record made = make_record(number, key_of);
+            if (asked_.uses_try_send) {
+                if (producer_.try_send(made)) continue;
+            }
+            co_await producer_.send(made);
+        }
+        of->sent.store(of->next, std::memory_order_relaxed);
+    }
+
+    asio::awaitable<void> send_share(loop* on, share* of) {
+        try {
+            if (asked_.rate == 0) {
+                while (of->next < of->end) co_await send_up_to(of, std::min(of->end, of->next + 10'000));
+                co_return;
+            }
+            loop_timer timer(*on);
+            const auto started = clock::now();
+            const std::uint64_t first = of->next;
+            for (std::uint64_t tick = 1; of->next < of->end; ++tick) {
+                const std::uint64_t due = first + asked_.rate * tick / 1000 / asked_.shards;
+                co_await send_up_to(of, std::min(of->end, due));
+                co_await timer.wait_until(started + tick * 1ms, asio::use_awaitable);
+            }
+        } catch (const std::exception& failed) {
+            give_up(*of, failed);
+        }
+    }
+
+    void give_up(share& of, const std::exception& why) {
+        const std::uint64_t left = of.end - of.next + 1;  // with the one that failed
+        of.next = of.end;
+        errors_.add(left, why.what());
+    }
+
+    // ---- from a thread on no loop
+
+    void send_all_foreign(share& of) {
+        try {
+            const auto started = clock::now();
+            const std::uint64_t first = of.next;
+            for (std::uint64_t tick = 1; of.next < of.end; ++tick) {
+                const std::uint64_t due = asked_.rate == 0 ? of.next + 10'000 : first + asked_.rate * tick / 1000;
+                while (of.next < std::min(of.end, due)) send_foreign(of, of.next++);
+                of.sent.store(of.next, std::memory_order_relaxed);
+                if (asked_.rate != 0) std::this_thread::sleep_until(started + tick * 1ms);
+            }
+        } catch (const std::exception& failed) {
+            give_up(of, failed);
+        }
+    }
+
+    void send_foreign(share& of, std::uint64_t number) {
+        std::optional<key> key_of;
+        const record made = make_record(number, key_of);
+        const bool is_timed = is_sampled(number);
+        const auto started = is_timed ? clock::now() : clock::time_point();
+        send_operation sending = producer_.send(made);
+        delivery accepted = sending.poll() ? sluice::detail::get(sending) : wait(std::move(sending));
+        if (is_timed) time(std::move(accepted), started, of);
+    }
+
+    // ---- phases
+
+    void phase(std::string_view name, std::uint64_t records) {
+        const std::size_t count = asked_.is_foreign ? 1 : asked_.shards;
+        while (shares_.size() < count) shares_.push_back(std::make_unique<share>());
+        std::vector<std::future<void>> running;
+        for (std::size_t i = 0; i < count; ++i) {
+            share& of = *shares_[i];
+            of.next = records * i / count;
+            of.end = records * (i + 1) / count;
+            of.sent = of.next;
+            if (asked_.is_foreign) {
+                running.push_back(std::async(std::launch::async, [this, &of] { send_all_foreign(of); }));
+                continue;
+            }
+            // At a rate one coroutine paces the bursts; else they take turns.
+            const std::size_t coroutines = asked_.rate == 0 ? asked_.coroutines : 1;
+            loop* on = runtime_.loops()[i];
+            for (std::size_t c = 0; c < coroutines; ++c) {
+                running.push_back(asio::co_spawn(*on, send_share(on, &of), asio::use_future));
+            }
+        }
+        progress shown(*this, name, records);
+        for (std::future<void>& each : running) {
+            while (each.wait_until(shown.next()) != std::future_status::ready) shown.show();
+            each.get();
+        }
+        blocking flushing(producer_.flush());
+        while (!flushing.wait_for(1s)) shown.show();
+        flushing.get();
+    }
+
+    class progress {
+    public:
+        progress(const load& of, std::string_view name, std::uint64_t records)
+            : of_(of), name_(name), records_(records) {}
+        clock::time_point next() const noexcept { return next_; }
+        void show() {
+            const auto now = clock::now();
+            std::uint64_t sent = 0;
+            for (std::size_t i = 0; i < of_.shares_.size(); ++i)
+                sent += of_.shares_[i]->sent.load(std::memory_order_relaxed) -
+                        records_ * i / of_.shares_.size();
+            const double seconds = std::chrono::duration<double>(now - shown_).count();
+            fmt::print(stderr, "{}: {} of {} records accepted, {:.0f} records/s\n", name_, sent, records_,
+                       static_cast<double>(sent - before_) / seconds);
+            before_ = sent;
+            shown_ = now;
+            next_ = now + 1s;
+        }
+
+    private:
+        const load& of_;
+        std::string_view name_;
+        std::uint64_t records_;
+        std::uint64_t before_ = 0;
+        clock::time_point shown_ = clock::now();
+        clock::time_point next_ = shown_ + 1s;
+    };
+
+    const settings& asked_;
+    payload payload_;
+    error_count errors_;
+    std::vector<std::unique_ptr<share>> shares_;
+    runtime runtime_;
+    producer producer_;
+    topic topic_;
+};
+
+}  // namespace
+
+load_result run_load(const settings& asked) {
+    load made(asked);
+    return made.run();
+}
+
+}  // namespace sluice::perf
