@@ -52,7 +52,7 @@ shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& qu
                                                              std::size_t content_size, time_point now) {
     chunk_chain lent;
     if (!pool_->try_lend(lent, chunks_needed(content_size))) return {};
-    if (batch* full = queue.open_batch()) close(*full);
+    ensure(queue.open_batch() == nullptr);
 
     const std::size_t upper_bound = batch_size_upper_bound(content_size);
     const auto write_limit =

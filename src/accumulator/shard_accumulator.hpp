@@ -58,12 +58,16 @@ public:
             false;  // its batch takes no more: the moment for another sticky partition (PRT-11)
     };
     static_assert(sizeof(appended) <= 16);  // comes back in registers
-    // Appends to the open batch, if there is one and it has room.
+    // Appends to the open batch, if there is one and it has room. One without room is closed: it takes no more, also where
+    // this record then goes to another partition (ACC-2). Its checksum is taken while its bytes are in the caches.
     appended append_to_open(partition_queue& queue, const record_parts& parts, std::size_t content_size) {
         batch* open = queue.open_batch();
         if (open == nullptr) return {};
         const std::uint32_t before = open->records.body_size();
-        if (!open->records.try_append(parts, content_size)) return {};
+        if (!open->records.try_append(parts, content_size)) [[unlikely]] {
+            close(*open);
+            return {};
+        }
         return note_appended(*open, open->records.body_size() - before);
     }
     // Appends to a new batch, if memory is free. `now` becomes the batch's creation time.

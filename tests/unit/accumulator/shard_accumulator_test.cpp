@@ -85,6 +85,20 @@ TEST(ShardAccumulator, ABatchWithoutRoomForTheNextRecordIsClosedAndSendable_ACC_
     EXPECT_EQ(on.take_sendable(), partitions{0});
 }
 
+TEST(ShardAccumulator, ABatchThatARecordDidNotFitDoesNotLingerEvenIfTheRecordGoesElsewhere_ACC_2) {
+    accumulator_fixture on(limits_of(200));
+    const held_record first = on.append(on.queue(0), std::string(132, 'x'), at(0ms));
+    const record_parts large = parts_of(std::nullopt, "no room for these bytes");
+
+    const auto refused = on.accumulator.append_to_open(on.queue(0), large, record_content_size(large));
+    const held_record elsewhere = on.append(on.queue(1), large, at(0ms));
+
+    EXPECT_EQ(refused.result, nullptr);
+    EXPECT_EQ(on.queue(0).open_batch(), nullptr);
+    EXPECT_EQ(on.take_sendable(), partitions{0}) << "the sticky choice has moved on: nothing more will come";
+    EXPECT_EQ(on.accumulator.next_deadline(), at(5ms)) << "partition 1 lingers";
+}
+
 TEST(ShardAccumulator, FillingABatchToTheByteIsTheEndOfIt_PRT_11) {
     accumulator_fixture on(limits_of(300));
     partition_queue& queue = on.queue();
@@ -143,7 +157,7 @@ TEST(ShardAccumulator, WithoutMemoryForANewBatchNothingHappens) {
     EXPECT_TRUE(no_room.was_appended());
     const held_record over = on.append(on.queue(0), std::string(900, 'x'));
     EXPECT_FALSE(over.was_appended()) << "the open batch is full, and there is no memory for another";
-    EXPECT_NE(on.queue(0).open_batch(), nullptr) << "nor is it closed for nothing";
+    EXPECT_EQ(on.queue(0).open_batch(), nullptr) << "closed: sending it is what gives memory back";
 }
 
 TEST(ShardAccumulator, ABatchThatCannotGrowIsAsGoodAsFull) {
@@ -154,11 +168,13 @@ TEST(ShardAccumulator, ABatchThatCannotGrowIsAsGoodAsFull) {
     const held_record growing = on.append(on.queue(0), std::string(900, 'y'));
 
     EXPECT_FALSE(growing.was_appended());
+    EXPECT_EQ(on.queue(0).open_batch(), nullptr);
+    EXPECT_EQ(on.take_sendable(), partitions{0});
     batch& taken = on.accumulator.take_head(on.queue(1), {});
     on.complete(taken);
     const held_record again = on.append(on.queue(0), std::string(900, 'y'));
     EXPECT_TRUE(again.was_appended());
-    EXPECT_EQ(again.place().first_index, 1u) << "it goes on in the same batch";
+    EXPECT_EQ(again.place().first_index, 0u) << "in a batch of its own";
 }
 
 TEST(ShardAccumulator, KnowsTheLargestRecordOfABatch) {
