@@ -70,7 +70,7 @@ struct producer_config {
         reconnect_backoff_max;  // unset: 1000, or reconnect_backoff if only that was set
     milliseconds socket_connection_setup_timeout{10000};
     milliseconds socket_connection_setup_timeout_max{30000};
-    std::int32_t send_buffer = 131072;  // bytes, -1: the system's choice
+    std::int32_t send_buffer = -1;  // bytes; -1: the system tunes it (Kafka: 131072; src/DECISIONS.md)
     std::int32_t receive_buffer = 32768;
 
     // ---- metadata

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t chunk_size_max = 16 * 1024;
 constexpr std::uint32_t chunk_size_min = 1024;
+constexpr duration linger_slack_max = std::chrono::microseconds(250);
 constexpr std::size_t ingress_budget_bytes = 512 * 1024;  // of staged records, a turn
 
 // A batch of the usual size fits one chunk; smaller batches get smaller chunks, so that many partitions fit the budget.
@@ -47,7 +48,8 @@ shard::shard(producer_core& core, event_loop& loop, std::uint32_t index, std::si
       accumulator_(limits_of(core.config(), loop), pool_),
       sender_(core.sending(), accumulator_, randomness_.next()),
       names_(std::move(names)),
-      batch_size_(core.sending().batch_size) {
+      batch_size_(core.sending().batch_size),
+      linger_slack_(std::min<duration>(core.config().linger / 16, linger_slack_max)) {
     const std::size_t overhead = batch_size_upper_bound(0);
     const auto request_max = static_cast<std::size_t>(core.config().max_request_size);
     content_size_max_ = std::min(request_max - std::min(request_max, overhead),
@@ -91,7 +93,7 @@ void shard::take_messages(time_point now) {
 }
 
 void shard::on_time(time_point now) {
-    accumulator_.end_lingering(now);
+    accumulator_.end_lingering(after(now, linger_slack_));
     sender_.on_time(now);
     expire_unappended(now);
     for (auto& [id, each] : connections_) {

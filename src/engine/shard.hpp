@@ -272,9 +272,12 @@ private:
 
     // Fairness: what callers may append before the loop gets its turn (design §4).
     std::uint32_t batch_size_;
+    // A batch that would be due so soon leaves in this turn: the loop is awake, and waking up again costs more (17 µs of CPU
+    // where it was measured) than that bit of linger is worth. linger.ms / 16, and at most 250 µs.
+    const duration linger_slack_;
     std::size_t content_size_max_;  // of a record: max.request.size, and what the pool could ever lend
-    static constexpr std::size_t turn_bytes_max = 256 * 1024;  // appended without a pause for the loop
-    static constexpr std::uint32_t turn_sends_max = 2048;      // about 100 µs
+    static constexpr std::size_t turn_bytes_max = 384 * 1024;  // appended without a pause for the loop
+    static constexpr std::uint32_t turn_sends_max = 3584;      // 100 to 200 µs
     std::size_t turn_bytes_ = 0;
     std::uint32_t turn_sends_ = 0;
     bool has_late_memory_ = false;  // given back after this turn's serve, and somebody waits for it
