@@ -1,6 +1,8 @@
 #include "client/load.hpp"
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +13,6 @@
 #include <future>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -43,9 +44,17 @@ private:
 
 // One thread's part of a phase: records [next, end), and what it saw. Other threads only read `sent`.
 struct alignas(64) share {
+    std::uint64_t first = 0;
     std::uint64_t next = 0;
     std::uint64_t end = 0;
+    std::uint64_t rate = 0;  // records/s; 0: as fast as possible
     std::atomic<std::uint64_t> sent{0};
+
+    // How far it may have come in the so many-th millisecond.
+    std::uint64_t limit_at(std::uint64_t tick) const noexcept {
+        return std::min(end, first + rate * (tick + 1) / 1000);
+    }
+    void note_progress() noexcept { sent.store(next - first, std::memory_order_relaxed); }
     std::mutex latency_mutex;  // of samples: their acknowledgements may come on another thread
     log_linear_histogram latency;
 };
@@ -54,7 +63,7 @@ class load {
 public:
     explicit load(const settings& asked)
         : asked_(asked),
-          payload_(asked),
+          payload_(asked.payload, asked.value_size),
           runtime_(runtime_options{asked.shards, asked.is_pinned, loop_options{asked.reactor, stderr_log()}}) {
         producer_config config = asked.config;
         config.on_delivery_error = [this](const delivery_failure& failed) {
@@ -67,21 +76,16 @@ public:
     }
 
     load_result run() {
-        if (asked_.warmup > 0) phase("warm-up", asked_.warmup);
-        for (const std::unique_ptr<share>& each : shares_) {
-            const std::lock_guard guard(each->latency_mutex);
-            each->latency = {};
-        }
-        const std::uint64_t warmup_errors = errors_.get();
+        if (asked_.warmup > 0) phase("warm-up", 0, asked_.warmup, 0);
         const usage_meter before = usage_meter::now();
-        phase("measuring", asked_.records);
+        phase("measuring", asked_.warmup, asked_.records, asked_.rate);
         const usage_meter after = usage_meter::now();
         load_result result;
         result.wall_s = std::chrono::duration<double>(after.wall - before.wall).count();
         result.cpu_s = after.cpu_s - before.cpu_s;
         wait(producer_.close());
         result.rss_mb = usage_meter::peak_rss_mb();
-        result.errors = errors_.get() - warmup_errors;
+        result.errors = errors_.get();
         for (const std::unique_ptr<share>& each : shares_) result.latency.merge(each->latency);
         return result;
     }
@@ -89,20 +93,18 @@ public:
 private:
     // ---- one record
 
-    record make_record(std::uint64_t number, std::optional<key>& key_of) const {
+    record make_record(std::uint64_t number) const noexcept {
         record made(topic_, payload_.value(number));
-        if (asked_.key_size != 0) {
-            key_of.emplace(number);
-            made.key = key_of->text();
-        }
+        if (asked_.key_size != 0) made.key = keys_.key(number);
         if (asked_.partitions > 0) {
             made.partition = static_cast<std::int32_t>(number / asked_.chunk %
                                                        static_cast<std::uint64_t>(asked_.partitions));
         }
         return made;
     }
+    // The numbers go on from the warm-up to the run, whose records alone are timed.
     bool is_sampled(std::uint64_t number) const noexcept {
-        return asked_.sample != 0 && number % asked_.sample == 0;
+        return asked_.sample != 0 && number >= asked_.warmup && (number - asked_.warmup) % asked_.sample == 0;
     }
     // Awaits the acknowledgement beside the load.
     void time(delivery accepted, clock::time_point started, share& of) {
@@ -117,8 +119,7 @@ private:
     // ---- on the shards' own loops
 
     asio::awaitable<void> send_one(share* of, std::uint64_t number) {
-        std::optional<key> key_of;
-        const record made = make_record(number, key_of);
+        const record made = make_record(number);
         const bool is_timed = is_sampled(number);
         const auto started = is_timed ? clock::now() : clock::time_point();
         delivery accepted = co_await producer_.send(made);
@@ -133,29 +134,26 @@ private:
                 co_await send_one(of, number);
                 continue;
             }
-            std::optional<key> key_of;
-            const record made = make_record(number, key_of);
+            const record made = make_record(number);
             if (asked_.uses_try_send) {
                 if (producer_.try_send(made)) continue;
             }
             co_await producer_.send(made);
         }
-        of->sent.store(of->next, std::memory_order_relaxed);
+        of->note_progress();
     }
 
     asio::awaitable<void> send_share(loop* on, share* of) {
         try {
-            if (asked_.rate == 0) {
+            if (of->rate == 0) {
                 while (of->next < of->end) co_await send_up_to(of, std::min(of->end, of->next + 10'000));
                 co_return;
             }
             loop_timer timer(*on);
             const auto started = clock::now();
-            const std::uint64_t first = of->next;
-            for (std::uint64_t tick = 1; of->next < of->end; ++tick) {
-                const std::uint64_t due = first + asked_.rate * tick / 1000 / asked_.shards;
-                co_await send_up_to(of, std::min(of->end, due));
+            for (std::uint64_t tick = 0; of->next < of->end; ++tick) {
                 co_await timer.wait_until(started + tick * 1ms, asio::use_awaitable);
+                co_await send_up_to(of, of->limit_at(tick));
             }
         } catch (const std::exception& failed) {
             give_up(*of, failed);
@@ -170,15 +168,30 @@ private:
 
     // ---- from a thread on no loop
 
+    // The core after those of the shards.
+    static void pin_behind(std::size_t shards) {
+        cpu_set_t usable;
+        if (sched_getaffinity(0, sizeof usable, &usable) != 0) return;
+        std::vector<int> cpus;
+        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+            if (CPU_ISSET(cpu, &usable)) cpus.push_back(cpu);
+        }
+        cpu_set_t own;
+        CPU_ZERO(&own);
+        CPU_SET(cpus[shards % cpus.size()], &own);
+        if (pthread_setaffinity_np(pthread_self(), sizeof own, &own) != 0)
+            fmt::print(stderr, "sluice-perf: the caller's thread cannot be pinned\n");
+    }
+
     void send_all_foreign(share& of) {
+        if (asked_.is_pinned) pin_behind(asked_.shards);
         try {
             const auto started = clock::now();
-            const std::uint64_t first = of.next;
-            for (std::uint64_t tick = 1; of.next < of.end; ++tick) {
-                const std::uint64_t due = asked_.rate == 0 ? of.next + 10'000 : first + asked_.rate * tick / 1000;
-                while (of.next < std::min(of.end, due)) send_foreign(of, of.next++);
-                of.sent.store(of.next, std::memory_order_relaxed);
-                if (asked_.rate != 0) std::this_thread::sleep_until(started + tick * 1ms);
+            for (std::uint64_t tick = 0; of.next < of.end; ++tick) {
+                if (of.rate != 0) std::this_thread::sleep_until(started + tick * 1ms);
+                const std::uint64_t limit = of.rate == 0 ? std::min(of.end, of.next + 10'000) : of.limit_at(tick);
+                while (of.next < limit) send_foreign(of, of.next++);
+                of.note_progress();
             }
         } catch (const std::exception& failed) {
             give_up(of, failed);
@@ -186,8 +199,7 @@ private:
     }
 
     void send_foreign(share& of, std::uint64_t number) {
-        std::optional<key> key_of;
-        const record made = make_record(number, key_of);
+        const record made = make_record(number);
         const bool is_timed = is_sampled(number);
         const auto started = is_timed ? clock::now() : clock::time_point();
         send_operation sending = producer_.send(made);
@@ -197,21 +209,22 @@ private:
 
     // ---- phases
 
-    void phase(std::string_view name, std::uint64_t records) {
+    void phase(std::string_view name, std::uint64_t first, std::uint64_t records, std::uint64_t rate) {
         const std::size_t count = asked_.is_foreign ? 1 : asked_.shards;
         while (shares_.size() < count) shares_.push_back(std::make_unique<share>());
         std::vector<std::future<void>> running;
         for (std::size_t i = 0; i < count; ++i) {
             share& of = *shares_[i];
-            of.next = records * i / count;
-            of.end = records * (i + 1) / count;
-            of.sent = of.next;
+            of.first = of.next = first + records * i / count;
+            of.end = first + records * (i + 1) / count;
+            of.sent = 0;
+            of.rate = rate / count;
             if (asked_.is_foreign) {
                 running.push_back(std::async(std::launch::async, [this, &of] { send_all_foreign(of); }));
                 continue;
             }
             // At a rate one coroutine paces the bursts; else they take turns.
-            const std::size_t coroutines = asked_.rate == 0 ? asked_.coroutines : 1;
+            const std::size_t coroutines = rate == 0 ? asked_.coroutines : 1;
             loop* on = runtime_.loops()[i];
             for (std::size_t c = 0; c < coroutines; ++c) {
                 running.push_back(asio::co_spawn(*on, send_share(on, &of), asio::use_future));
@@ -235,9 +248,8 @@ private:
         void show() {
             const auto now = clock::now();
             std::uint64_t sent = 0;
-            for (std::size_t i = 0; i < of_.shares_.size(); ++i)
-                sent += of_.shares_[i]->sent.load(std::memory_order_relaxed) -
-                        records_ * i / of_.shares_.size();
+            for (const std::unique_ptr<share>& each : of_.shares_)
+                sent += each->sent.load(std::memory_order_relaxed);
             const double seconds = std::chrono::duration<double>(now - shown_).count();
             fmt::print(stderr, "{}: {} of {} records accepted, {:.0f} records/s\n", name_, sent, records_,
                        static_cast<double>(sent - before_) / seconds);
@@ -257,6 +269,7 @@ private:
 
     const settings& asked_;
     payload payload_;
+    keys keys_;
     error_count errors_;
     std::vector<std::unique_ptr<share>> shares_;
     runtime runtime_;

@@ -1,6 +1,7 @@
 // sluice-perf: what records cost, measured.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -14,7 +15,7 @@ namespace sluice::perf {
 namespace {
 
 std::string to_json(const settings& asked, const load_result& seen) {
-    const double records = static_cast<double>(asked.records - seen.errors);
+    const double records = static_cast<double>(asked.records - std::min(asked.records, seen.errors));
     const double rate = seen.wall_s > 0 ? records / seen.wall_s : 0;
     const auto us = [](std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1000.0; };
     const auto percentile = [&](double share) {

@@ -1,26 +1,24 @@
-// The values and keys of a load.
+// The values and keys of a load: the same bytes in every program that measures (perf/README.md says how they are made).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "client/settings.hpp"
-
 namespace sluice::perf {
 
-// Bytes that are cut into values of one size, used in turn. The same for the same settings.
+// Bytes that are cut into values of one size, used in turn.
 //
 // Owner: shared, immutable.
 class payload {
 public:
-    // Throws std::runtime_error if the file cannot be read or is shorter than one value.
-    explicit payload(const settings& asked);
+    // `kind`: random, json, or a file. Throws std::runtime_error if the file cannot be read or is shorter than one value.
+    payload(const std::string& kind, std::size_t size);
 
     std::string_view value(std::uint64_t number) const noexcept {
         return {bytes_.data() + number % count_ * size_, size_};
     }
-    std::size_t distinct_count() const noexcept { return count_; }
+    const std::string& bytes() const noexcept { return bytes_; }
 
 private:
     std::string bytes_;
@@ -28,14 +26,18 @@ private:
     std::size_t count_;
 };
 
-// 16 hexadecimal digits, different for each number and in no order.
-class key {
+// 1024 keys of 16 hexadecimal digits, used in turn.
+//
+// Owner: shared, immutable.
+class keys {
 public:
-    explicit key(std::uint64_t number) noexcept;
-    std::string_view text() const noexcept { return {digits_, sizeof digits_}; }
+    static constexpr std::size_t key_size = 16;
+
+    keys();
+    std::string_view key(std::uint64_t number) const noexcept;
 
 private:
-    char digits_[16];
+    std::string text_;
 };
 
 }  // namespace sluice::perf

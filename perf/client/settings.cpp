@@ -19,7 +19,7 @@ The load (the peers under perf/peers take the same flags, with the same meaning)
   --key 0|16             bytes of a key; 0: none (0)
   --partitions N         name the partition, round robin over N; 0: the producer chooses (0)
   --chunk K              records in a row to one partition (1)
-  --rate R               records/s, in bursts of 1 ms; 0: as fast as possible (0)
+  --rate R               records/s, in bursts of 1 ms; 0: as fast as possible, as the warm-up is (0)
   --sample K             latency of each K-th record, from the send call to the acknowledgement; 0: of none (1000)
 
 The producer (defaults are Kafka's)
@@ -29,7 +29,7 @@ The producer (defaults are Kafka's)
 
 Of Sluice
   --shards N             loops, each on a thread of its own (1)
-  --pin                  each shard to a core of its own
+  --pin                  each shard to a core of its own, and a foreign caller to the core after those
   --coroutines N         that send, on each shard (1)
   --caller own|foreign   send from the shards' own coroutines, or from one thread that is on no loop (own)
   --send await|try       await each send, or try_send first and await only where it would have to wait (await)
@@ -37,7 +37,8 @@ Of Sluice
   --help
 
 Wall and CPU time (user + system, of the whole process) run from the end of the warm-up until everything is flushed; rss_mb
-is the process's peak of resident memory, mb_s counts 10^6 bytes of values. errors counts records that were not acknowledged.
+is the process's peak of resident memory, mb_s counts 10^6 bytes of values. errors counts records that were not acknowledged,
+in the warm-up too.
 The exit status is 0 only if there were none; 1 if there were; 2 for a command line that makes no sense.
 )";
 
