@@ -1,10 +1,10 @@
 #include "micro/instant_reactor.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "wire/api/api_versions.hpp"
-#include "wire/api/metadata.hpp"
 #include "wire/frame.hpp"
 
 namespace sluice::perf {
@@ -62,16 +62,25 @@ void instant_reactor::answer(peer& from) {
         }
         error = wire::write_response(out, body, header.version, header.correlation_id);
     } else if (header.api_key == static_cast<std::int16_t>(wire::api_key::metadata)) {
+        wire::metadata_request asked;
+        error = wire::decode(asked, header.version, in);
         wire::metadata_response body;
         body.brokers.push_back({1, "127.0.0.1", 9092, std::nullopt});
-        auto& topic = body.topics.emplace_back();
-        topic.name = topic_;
-        topic.topic_id.octets[0] = std::byte{1};
-        for (std::int32_t i = 0; i < partition_count_; ++i) {
-            auto& partition = topic.partitions.emplace_back();
-            partition.partition_index = i;
-            partition.leader_id = 1;
-            partition.leader_epoch = 0;
+        for (std::size_t i = 0; i < topics_.size(); ++i) {
+            if (!was_asked_for(topics_[i], asked)) continue;
+            auto& topic = body.topics.emplace_back();
+            topic.name = topics_[i].name;
+            topic.topic_id.octets[0] = static_cast<std::byte>(i + 1);
+            for (std::int32_t p = 0; p < topics_[i].partition_count; ++p) {
+                auto& partition = topic.partitions.emplace_back();
+                partition.partition_index = p;
+                partition.leader_id = 1;
+                partition.leader_epoch = 0;
+                for (std::int32_t node = 1; node <= topics_[i].replica_count; ++node) {
+                    partition.replica_nodes.push_back(node);
+                    partition.isr_nodes.push_back(node);
+                }
+            }
         }
         error = wire::write_response(out, body, header.version, header.correlation_id);
     }
@@ -82,11 +91,20 @@ void instant_reactor::answer(peer& from) {
     deliver(from);
 }
 
+bool instant_reactor::was_asked_for(const instant_topic& topic, const wire::metadata_request& request) const {
+    if (!request.topics) return true;
+    return std::any_of(request.topics->begin(), request.topics->end(),
+                       [&](const wire::metadata_request_topic& each) { return each.name == topic.name; });
+}
+
 void instant_reactor::deliver(peer& to) {
     if (to.receiving == nullptr || to.answer.empty()) return;
     const std::size_t size = std::min(to.answer.size(), to.receiving->buffer.size());
     std::memcpy(to.receiving->buffer.data(), to.answer.data(), size);
     to.answer.erase(to.answer.begin(), to.answer.begin() + static_cast<std::ptrdiff_t>(size));
+    if (to.answer.empty())
+        to.answer =
+            std::vector<std::byte>();  // one that named many partitions is to take no memory afterwards
     finish(*std::exchange(to.receiving, nullptr), static_cast<int>(size), completed_, completed_count_);
 }
 
@@ -116,6 +134,8 @@ std::size_t instant_reactor::pending_count() const noexcept {
 }
 
 void instant_reactor::submit_and_wait(time_point deadline, completion_list& completed) noexcept {
+    if (clock_ == instant_clock::stepping && completed_.empty() && !is_rung_.load() && deadline != never)
+        stepped_ = std::max(stepped_, deadline);
     while (completed_.empty() && !is_rung_.load() && now() < deadline) {}
     is_rung_.store(false);
     completed_count_ = 0;

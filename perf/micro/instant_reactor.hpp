@@ -1,21 +1,35 @@
 // A reactor without a kernel: every send succeeds at once, and the broker behind it answers what a producer needs to start
 // (ApiVersions, Metadata) and takes Produce requests that want no answer (acks=0). So benchmarks time the producer alone.
+//
+// Owner: one loop. Its clock may be a stepping one: it goes on by a fixed step at each look, and to the deadline where there is
+// nothing to wait for, so that a run does the same work on any machine, however slow.
 #pragma once
 
-#include <deque>
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "loop/reactor.hpp"
+#include "wire/api/metadata.hpp"
 
 namespace sluice::perf {
 
+struct instant_topic {
+    std::string name;
+    std::int32_t partition_count = 1;
+    std::int32_t replica_count = 0;  // all in sync
+};
+
+enum class instant_clock { steady, stepping };
+
 class instant_reactor final : public reactor {
 public:
-    // Metadata knows this topic, led by node 1.
+    // Metadata knows these topics, led by node 1.
+    explicit instant_reactor(std::vector<instant_topic> topics, instant_clock clock = instant_clock::steady)
+        : topics_(std::move(topics)), clock_(clock) {}
     instant_reactor(std::string topic, std::int32_t partition_count)
-        : topic_(std::move(topic)), partition_count_(partition_count) {}
+        : instant_reactor({{std::move(topic), partition_count}}) {}
 
     reactor_kind kind() const noexcept override { return reactor_kind::simulated; }
     result<socket_id> open(int family, const socket_options& options) override;
@@ -29,7 +43,10 @@ public:
     void submit() noexcept override {}
     void ring() noexcept override { is_rung_.store(true); }
     int native_handle() const noexcept override { return -1; }
-    time_point now() const noexcept override { return std::chrono::steady_clock::now(); }
+    time_point now() const noexcept override {
+        if (clock_ == instant_clock::steady) return std::chrono::steady_clock::now();
+        return stepped_ += std::chrono::nanoseconds(100);
+    }
     wall_time wall_now() const noexcept override;
 
     std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
@@ -43,8 +60,11 @@ private:
     void answer(peer& from);
     void deliver(peer& to);
 
-    std::string topic_;
-    std::int32_t partition_count_;
+    bool was_asked_for(const instant_topic& topic, const wire::metadata_request& request) const;
+
+    std::vector<instant_topic> topics_;
+    instant_clock clock_;
+    mutable time_point stepped_{std::chrono::hours(1)};  // looking at it is what makes it go on
     std::map<std::int32_t, peer> peers_;
     std::int32_t next_id_ = 1;
     completion_list completed_;
