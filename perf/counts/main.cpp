@@ -37,6 +37,7 @@ constexpr std::array cases{
     counted_case{"co_await_send", sluice::perf::count_co_await_send},
     counted_case{"try_send_with_key", sluice::perf::count_try_send_with_key},
     counted_case{"full_path", sluice::perf::count_full_path},
+    counted_case{"full_path_acks_0", sluice::perf::count_full_path_acks_0},
     counted_case{"full_path_lz4", sluice::perf::count_full_path_lz4},
     counted_case{"encode_produce", sluice::perf::count_encode_produce},
     counted_case{"decode_produce_answer", sluice::perf::count_decode_produce_answer},

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -59,21 +60,36 @@ enum class extent {
     turns,  // until the broker has the records
 };
 
-void count_sends(std::uint64_t records, extent counted, compression type, send_records send) {
+producer_config defaults() {
+    producer_config config;
+    config.bootstrap_servers = "127.0.0.1:9092";
+    config.seed = 1;
+    return config;
+}
+
+producer_config without_answers() {
+    producer_config config = defaults();
+    config.acks = acks::none;  // the broker frees the memory by taking the bytes
+    return config;
+}
+
+void count_sends(std::uint64_t records, extent counted, const producer_config& config, send_records send) {
     // A turn's worth: in `turns` the flush at its end closes one batch that is not full.
     const std::uint64_t round = counted == extent::calls ? 1000 : 10'000;
     const load sent;
     std::vector<instant_topic> topics{{"counted", partition_count}};
     loop on(std::make_unique<event_loop>(
-        std::make_unique<instant_reactor>(std::move(topics), instant_clock::stepping), logger()));
+        std::make_unique<instant_reactor>(std::move(topics), instant_clock::stepping,
+                                          instant_answers::produce),
+        logger()));
     auto body = [&]() -> asio::awaitable<void> {
-        producer_config config;
-        config.bootstrap_servers = "127.0.0.1:9092";
-        config.acks = acks::none;  // the instant broker frees the memory by taking the bytes
-        config.compression_type = type;
-        config.seed = 1;
+        producer_config used = config;
+        std::uint64_t failed_count = 0;
+        used.on_delivery_error = [&failed_count](const delivery_failure& failed) {
+            failed_count += failed.record_count;
+        };
         std::vector<event_loop*> loops{&on.events()};  // named: g++ 12 and braced lists in co_await
-        producer to = co_await create_with(std::move(loops), std::move(config), make_system_resolver);
+        producer to = co_await create_with(std::move(loops), std::move(used), make_system_resolver);
         const topic handle = to.topic("counted");
         co_await to.send(sent.make(handle, 0));  // waits for the topic, as no record does afterwards
         for (std::uint64_t done = 0; done < warm_up_records + records;) {
@@ -90,6 +106,7 @@ void count_sends(std::uint64_t records, extent counted, compression type, send_r
             }
         }
         co_await to.close();
+        if (failed_count != 0) throw std::runtime_error(fmt::format("{} records failed", failed_count));
     };
     asio::co_spawn(on, std::move(body), [](std::exception_ptr error) {
         if (error) std::rethrow_exception(error);
@@ -128,19 +145,24 @@ asio::awaitable<void> await_send(producer& to, const topic& handle, const load& 
 }  // namespace
 
 void count_try_send(std::uint64_t records) {
-    count_sends(records, extent::calls, compression::none, try_send);
+    count_sends(records, extent::calls, without_answers(), try_send);
 }
 void count_co_await_send(std::uint64_t records) {
-    count_sends(records, extent::calls, compression::none, await_send);
+    count_sends(records, extent::calls, without_answers(), await_send);
 }
 void count_try_send_with_key(std::uint64_t records) {
-    count_sends(records, extent::calls, compression::none, try_send_with_key);
+    count_sends(records, extent::calls, without_answers(), try_send_with_key);
 }
 void count_full_path(std::uint64_t records) {
-    count_sends(records, extent::turns, compression::none, await_send);
+    count_sends(records, extent::turns, defaults(), await_send);
+}
+void count_full_path_acks_0(std::uint64_t records) {
+    count_sends(records, extent::turns, without_answers(), await_send);
 }
 void count_full_path_lz4(std::uint64_t records) {
-    count_sends(records, extent::turns, compression::lz4, await_send);
+    producer_config config = defaults();
+    config.compression_type = compression::lz4;
+    count_sends(records, extent::turns, config, await_send);
 }
 
 }  // namespace sluice::perf

@@ -4,7 +4,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/ensure.hpp"
+#include "counts/counted_section.hpp"
 #include "wire/api/api_versions.hpp"
+#include "wire/api/init_producer_id.hpp"
+#include "wire/api/produce.hpp"
+#include "wire/big_endian.hpp"
 #include "wire/frame.hpp"
 
 namespace sluice::perf {
@@ -41,17 +46,31 @@ void instant_reactor::send(socket_id socket, send_operation_base& operation) noe
     finish(operation, static_cast<int>(size), completed_, completed_count_);
     peer& to = peers_[static_cast<std::int32_t>(socket)];
     // Produce wants no answer; only small requests are looked at.
-    if (size > 1024) return;
-    for (std::size_t i = 0; i < operation.message.msg_iovlen; ++i) {
-        const auto* start = static_cast<const std::byte*>(operation.message.msg_iov[i].iov_base);
-        to.asked.insert(to.asked.end(), start, start + operation.message.msg_iov[i].iov_len);
-    }
-    answer(to);
+    if (size > 1024 && answers_ == instant_answers::none) return;
+    const uncounted_section broker;
+    take(to, operation);
 }
 
-void instant_reactor::answer(peer& from) {
+// Answers every request that is there completely.
+void instant_reactor::take(peer& from, const send_operation_base& sent) {
+    for (std::size_t i = 0; i < sent.message.msg_iovlen; ++i) {
+        const auto* start = static_cast<const std::byte*>(sent.message.msg_iov[i].iov_base);
+        from.asked.insert(from.asked.end(), start, start + sent.message.msg_iov[i].iov_len);
+    }
+    bytes left(from.asked);
+    while (left.size() >= wire::frame_prefix_size) {
+        const auto size = static_cast<std::size_t>(wire::load_big_endian<std::int32_t>(left.data()));
+        if (left.size() - wire::frame_prefix_size < size) break;
+        answer(from, left.subspan(wire::frame_prefix_size, size));
+        left = left.subspan(wire::frame_prefix_size + size);
+    }
+    from.asked.erase(from.asked.begin(), from.asked.end() - static_cast<std::ptrdiff_t>(left.size()));
+    deliver(from);
+}
+
+void instant_reactor::answer(peer& from, bytes request) {
     wire::writer out;
-    wire::reader in(bytes(from.asked).subspan(wire::frame_prefix_size));
+    wire::reader in(request);
     const wire::request_header header = wire::read_request_header(in);
     error_code error;
     if (header.api_key == static_cast<std::int16_t>(wire::api_key::api_versions)) {
@@ -83,12 +102,27 @@ void instant_reactor::answer(peer& from) {
             }
         }
         error = wire::write_response(out, body, header.version, header.correlation_id);
+    } else if (header.api_key == static_cast<std::int16_t>(wire::api_key::init_producer_id)) {
+        wire::init_producer_id_response body;
+        body.producer_id = 1;
+        error = wire::write_response(out, body, header.version, header.correlation_id);
+    } else if (header.api_key == static_cast<std::int16_t>(wire::api_key::produce)) {
+        wire::produce_request asked;
+        error = wire::decode(asked, header.version, in);
+        if (asked.acks == 0) return;
+        wire::produce_response body;
+        for (const wire::topic_produce_data& sent : asked.topic_data) {
+            auto& topic = body.responses.emplace_back();
+            topic.name = sent.name;
+            topic.topic_id = sent.topic_id;
+            for (const wire::partition_produce_data& each : sent.partition_data)
+                topic.partition_responses.emplace_back().index = each.index;
+        }
+        error = wire::write_response(out, body, header.version, header.correlation_id);
     }
-    static_cast<void>(error);
-    from.asked.clear();
+    ensure(!error);
     const std::vector<std::byte> gathered = out.gathered();
     from.answer.insert(from.answer.end(), gathered.begin(), gathered.end());
-    deliver(from);
 }
 
 bool instant_reactor::was_asked_for(const instant_topic& topic, const wire::metadata_request& request) const {

@@ -1,5 +1,6 @@
 // A reactor without a kernel: every send succeeds at once, and the broker behind it answers what a producer needs to start
-// (ApiVersions, Metadata) and takes Produce requests that want no answer (acks=0). So benchmarks time the producer alone.
+// (ApiVersions, Metadata, InitProducerId) and takes Produce requests: those that want no answer (acks=0) unread, others only
+// if told to, since reading them takes time. So benchmarks time the producer alone, and no counted section counts the broker.
 //
 // Owner: one loop. Its clock may be a stepping one: it goes on by a fixed step at each look, and to the deadline where there is
 // nothing to wait for, so that a run does the same work on any machine, however slow.
@@ -22,12 +23,14 @@ struct instant_topic {
 };
 
 enum class instant_clock { steady, stepping };
+enum class instant_answers { none, produce };
 
 class instant_reactor final : public reactor {
 public:
     // Metadata knows these topics, led by node 1.
-    explicit instant_reactor(std::vector<instant_topic> topics, instant_clock clock = instant_clock::steady)
-        : topics_(std::move(topics)), clock_(clock) {}
+    explicit instant_reactor(std::vector<instant_topic> topics, instant_clock clock = instant_clock::steady,
+                             instant_answers answers = instant_answers::none)
+        : topics_(std::move(topics)), clock_(clock), answers_(answers) {}
     instant_reactor(std::string topic, std::int32_t partition_count)
         : instant_reactor({{std::move(topic), partition_count}}) {}
 
@@ -57,13 +60,15 @@ private:
         std::vector<std::byte> answer;
         receive_operation* receiving = nullptr;
     };
-    void answer(peer& from);
+    void take(peer& from, const send_operation_base& sent);
+    void answer(peer& from, bytes request);
     void deliver(peer& to);
 
     bool was_asked_for(const instant_topic& topic, const wire::metadata_request& request) const;
 
     std::vector<instant_topic> topics_;
     instant_clock clock_;
+    instant_answers answers_;
     mutable time_point stepped_{std::chrono::hours(1)};  // looking at it is what makes it go on
     std::map<std::int32_t, peer> peers_;
     std::int32_t next_id_ = 1;
