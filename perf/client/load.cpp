@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <chrono>
@@ -42,6 +44,21 @@ private:
     std::atomic<std::uint64_t> count_{0};
 };
 
+// This thread to the so many-th core that the process may use; round and round.
+void pin_to(std::size_t index) {
+    cpu_set_t usable;
+    if (sched_getaffinity(getpid(), sizeof usable, &usable) != 0) return;
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (CPU_ISSET(cpu, &usable)) cpus.push_back(cpu);
+    }
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(cpus[index % cpus.size()], &own);
+    if (pthread_setaffinity_np(pthread_self(), sizeof own, &own) != 0)
+        fmt::print(stderr, "sluice-perf: a thread cannot be pinned\n");
+}
+
 // One thread's part of a phase: records [next, end), and what it saw. Other threads only read `sent`.
 struct alignas(64) share {
     std::uint64_t first = 0;
@@ -64,7 +81,11 @@ public:
     explicit load(const settings& asked)
         : asked_(asked),
           payload_(asked.payload, asked.value_size),
-          runtime_(runtime_options{asked.shards, asked.is_pinned, loop_options{asked.reactor, stderr_log()}}) {
+          runtime_(runtime_options{asked.shards, asked.is_pinned && !asked.is_foreign,
+                                   loop_options{asked.reactor, stderr_log()}}) {
+        // A foreign caller has the first core, the shards those behind it.
+        for (std::size_t i = 0; asked.is_pinned && asked.is_foreign && i < asked.shards; ++i)
+            asio::post(*runtime_.loops()[i], [i] { pin_to(i + 1); });
         producer_config config = asked.config;
         config.on_delivery_error = [this](const delivery_failure& failed) {
             errors_.add(failed.record_count,
@@ -168,23 +189,8 @@ private:
 
     // ---- from a thread on no loop
 
-    // The core after those of the shards.
-    static void pin_behind(std::size_t shards) {
-        cpu_set_t usable;
-        if (sched_getaffinity(0, sizeof usable, &usable) != 0) return;
-        std::vector<int> cpus;
-        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-            if (CPU_ISSET(cpu, &usable)) cpus.push_back(cpu);
-        }
-        cpu_set_t own;
-        CPU_ZERO(&own);
-        CPU_SET(cpus[shards % cpus.size()], &own);
-        if (pthread_setaffinity_np(pthread_self(), sizeof own, &own) != 0)
-            fmt::print(stderr, "sluice-perf: the caller's thread cannot be pinned\n");
-    }
-
     void send_all_foreign(share& of) {
-        if (asked_.is_pinned) pin_behind(asked_.shards);
+        if (asked_.is_pinned) pin_to(0);
         try {
             const auto started = clock::now();
             for (std::uint64_t tick = 0; of.next < of.end; ++tick) {

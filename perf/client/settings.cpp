@@ -29,7 +29,7 @@ The producer (defaults are Kafka's)
 
 Of Sluice
   --shards N             loops, each on a thread of its own (1)
-  --pin                  each shard to a core of its own, and a foreign caller to the core after those
+  --pin                  each shard to a core of its own; a foreign caller to the first one, the shards behind it
   --coroutines N         that send, on each shard (1)
   --caller own|foreign   send from the shards' own coroutines, or from one thread that is on no loop (own)
   --send await|try       await each send, or try_send first and await only where it would have to wait (await)
