@@ -46,14 +46,15 @@ public:
         topic->partitions.resize(static_cast<std::size_t>(count));
         for (const auto& each : answered.partitions) {
             if (each.partition_index < 0 || each.partition_index >= count) continue;
-            topic->partitions[static_cast<std::size_t>(each.partition_index)] = partition(each);
+            topic->partitions[static_cast<std::size_t>(each.partition_index)] = partition(*topic, each);
         }
+        topic->node_ids.shrink_to_fit();
         if (before_ != nullptr && *before_ == *topic) return nullptr;  // keep the node that is shared already
         return topic;
     }
 
 private:
-    partition_node partition(const wire::metadata_response_partition& answered) {
+    partition_node partition(topic_node& of, const wire::metadata_response_partition& answered) {
         if (heals_with_metadata(answered.error_code)) result_.wants_update = true;
         partition_node made;
         made.leader_epoch = version_ >= epochs_are_reliable_from ? answered.leader_epoch : -1;
@@ -62,13 +63,18 @@ private:
             static_cast<std::size_t>(answered.partition_index) < before_->partitions.size()) {
             known = &before_->partitions[static_cast<std::size_t>(answered.partition_index)];
         }
-        if (known != nullptr && made.leader_epoch >= 0 && made.leader_epoch < known->leader_epoch)
-            return *known;
+        if (known != nullptr && made.leader_epoch >= 0 && made.leader_epoch < known->leader_epoch) {
+            made = *known;
+            made.replicas = of.add_nodes(before_->nodes(known->replicas));
+            made.in_sync_replicas = of.add_nodes(before_->nodes(known->in_sync_replicas));
+            made.offline_replicas = of.add_nodes(before_->nodes(known->offline_replicas));
+            return made;
+        }
         if (known == nullptr || made.leader_epoch > known->leader_epoch) result_.has_progress = true;
         made.leader = made_.find_broker(answered.leader_id) != nullptr ? answered.leader_id : no_node;
-        made.replicas = answered.replica_nodes;
-        made.in_sync_replicas = answered.isr_nodes;
-        made.offline_replicas = answered.offline_replicas;
+        made.replicas = of.add_nodes(answered.replica_nodes);
+        made.in_sync_replicas = of.add_nodes(answered.isr_nodes);
+        made.offline_replicas = of.add_nodes(answered.offline_replicas);
         return made;
     }
 

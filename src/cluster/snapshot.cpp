@@ -4,6 +4,16 @@
 
 namespace sluice {
 
+node_range topic_node::add_nodes(std::span<const std::int32_t> ids) {
+    constexpr std::size_t looked_at = 256;  // of the newest ids: all combinations of a few brokers
+    if (ids.empty()) return {};
+    const auto newest = node_ids.end() - static_cast<std::ptrdiff_t>(std::min(node_ids.size(), looked_at));
+    auto found = std::search(newest, node_ids.end(), ids.begin(), ids.end());
+    const auto first = static_cast<std::uint32_t>(found - node_ids.begin());
+    if (found == node_ids.end()) node_ids.insert(found, ids.begin(), ids.end());
+    return {first, static_cast<std::uint32_t>(ids.size())};
+}
+
 const broker_node* snapshot::find_broker(std::int32_t id) const noexcept {
     const auto found =
         std::lower_bound(brokers.begin(), brokers.end(), id,

@@ -103,9 +103,13 @@ call_operation<std::vector<partition_info>> producer::partitions_for(std::string
                         partition_info& added = result->value.emplace_back();
                         added.partition = static_cast<std::int32_t>(result->value.size()) - 1;
                         added.leader = each.leader;
-                        added.replicas = each.replicas;
-                        added.in_sync_replicas = each.in_sync_replicas;
-                        added.offline_replicas = each.offline_replicas;
+                        const auto ids = [&](node_range of) {
+                            const auto nodes = known->nodes(of);
+                            return std::vector<std::int32_t>(nodes.begin(), nodes.end());
+                        };
+                        added.replicas = ids(each.replicas);
+                        added.in_sync_replicas = ids(each.in_sync_replicas);
+                        added.offline_replicas = ids(each.offline_replicas);
                     }
                 }
                 result->finish(why, std::move(text));

@@ -18,6 +18,30 @@ std::shared_ptr<const snapshot> first_of(const metadata_answer& answer, std::int
     return merge(snapshot{}, answer.response, version, full).made;
 }
 
+std::vector<std::int32_t> nodes_of(const topic_node& topic, node_range of) {
+    const auto nodes = topic.nodes(of);
+    return {nodes.begin(), nodes.end()};
+}
+
+TEST(Merge, PartitionsShareTheListsOfTheirReplicas) {
+    metadata_answer answer({1, 2, 3});
+    auto& orders = answer.topic("orders");
+    for (int i = 0; i < 1000; ++i) orders.partition(1, 1);
+    auto& partitions = answer.response.topics[0].partitions;
+    for (std::size_t i = 0; i < partitions.size(); ++i) {
+        const auto first = static_cast<std::int32_t>(i % 3);
+        partitions[i].replica_nodes = {first + 1, (first + 1) % 3 + 1, (first + 2) % 3 + 1};
+        partitions[i].isr_nodes = partitions[i].replica_nodes;
+    }
+
+    const auto made = first_of(answer);
+
+    const topic_node& topic = *made->find_topic("orders");
+    EXPECT_EQ(nodes_of(topic, topic.partitions[998].replicas), (std::vector<std::int32_t>{3, 1, 2}));
+    EXPECT_EQ(nodes_of(topic, topic.partitions[999].in_sync_replicas), (std::vector<std::int32_t>{1, 2, 3}));
+    EXPECT_LE(topic.node_ids.size(), 9u);
+}
+
 TEST(Merge, TellsBrokersTopicsAndLeaders_MD_17) {
     metadata_answer answer({3, 1});
     answer.topic("orders", 7).partition(3, 11).partition(1, 12);
@@ -47,9 +71,10 @@ TEST(Merge, TellsBrokersTopicsAndLeaders_MD_17) {
     EXPECT_EQ(topic->partitions[0].leader, 3);
     EXPECT_EQ(topic->partitions[0].leader_epoch, 11);
     EXPECT_EQ(topic->partitions[1].leader, 1);
-    EXPECT_EQ(topic->partitions[1].replicas, (std::vector<std::int32_t>{1, 3}));
-    EXPECT_EQ(topic->partitions[1].in_sync_replicas, std::vector<std::int32_t>{1});
-    EXPECT_EQ(topic->partitions[1].offline_replicas, std::vector<std::int32_t>{3});
+    using nodes = std::vector<std::int32_t>;
+    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].replicas), (nodes{1, 3}));
+    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].in_sync_replicas), nodes{1});
+    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].offline_replicas), nodes{3});
     EXPECT_EQ(made->find_topic("payments"), nullptr);
 }
 
