@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t correlation_id_offset = 8;  // behind size, API key and version
 constexpr std::size_t receive_buffer_min = 16 * 1024;
+constexpr std::size_t receive_buffer_kept = 256 * 1024;  // between answers; only those to Metadata are larger
 constexpr std::size_t pieces_max = 1024;  // UIO_MAXIOV
 constexpr duration slow_after = std::chrono::milliseconds(1500);
 constexpr std::size_t pipeline_spare =
@@ -249,6 +250,7 @@ void connection::receive() {
     if (received_begin_ == received_end_) {
         received_begin_ = 0;
         received_end_ = 0;
+        if (received_.size() > receive_buffer_kept) received_ = std::vector<std::byte>(receive_buffer_min);
     }
     if (received_end_ == received_.size()) {
         if (received_begin_ > 0) {

@@ -528,6 +528,18 @@ TEST(Connection, AnswersMayBeLargerThanTheBuffer) {
     }
 }
 
+TEST(Connection, KeepsNoBufferOfAnExceptionallyLargeAnswer) {
+    fixture on;
+    on.make_ready();
+    on.send(on.request("request"));
+    on.write_all();
+
+    on.give(response(1, std::string(3'000'000, 'x')));
+
+    ASSERT_NE(on.io.receiving, nullptr);
+    EXPECT_LE(on.io.receiving->buffer.size(), 64u * 1024);
+}
+
 TEST(Connection, AnAnswerWithAnotherIdBreaksIt_NET_11) {
     fixture on;
     on.make_ready();
