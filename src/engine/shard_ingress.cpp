@@ -8,6 +8,11 @@
 #include "partitioner/murmur2.hpp"
 
 namespace sluice {
+namespace {
+
+constexpr std::size_t credit_bytes_max = 2 * 1024 * 1024;  // of staged records that no batch has yet
+
+}  // namespace
 
 // ---- any thread
 
@@ -282,7 +287,10 @@ void shard::settle_route(staged_record& staged) noexcept {
 // ---- credit: memory of the pool, lent to those who push, a little more each time somebody came without
 
 void shard::lend_credit() noexcept {
-    const std::uint32_t most = pool_.capacity_chunks() / 4;
+    // A quarter of the memory, and no more than stays in the caches: with 8 MB under way between two cores each record is read
+    // from memory twice (4.4 against 5.7 M records/s where it was measured).
+    const auto cached = static_cast<std::uint32_t>(credit_bytes_max / pool_.chunk_size_bytes());
+    const std::uint32_t most = std::min(pool_.capacity_chunks() / 4, cached);
     if (credit_chunks_ >= most || pool_.has_waiters()) return;
     const std::uint32_t step = std::min(std::max<std::uint32_t>(most / 8, 1), most - credit_chunks_);
     if (!pool_.try_reserve(step)) return;
