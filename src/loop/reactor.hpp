@@ -20,6 +20,7 @@
 #include "base/bytes.hpp"
 #include "base/endpoint.hpp"
 #include "base/time.hpp"
+#include "loop/descriptor.hpp"
 #include "sluice/error.hpp"
 #include "sluice/reactor.hpp"
 
@@ -58,6 +59,11 @@ struct send_operation_base : io_operation {
 struct receive_operation : io_operation {
     using io_operation::io_operation;
     mutable_bytes buffer;
+};
+
+// Accepts one connection of a listening socket. `result` is its descriptor then, non-blocking, which the callback owns.
+struct accept_operation : io_operation {
+    using io_operation::io_operation;
 };
 
 // Completed operations, oldest first. Filled by the reactor, emptied by the loop.
@@ -99,6 +105,10 @@ public:
 
     // A non-blocking TCP socket with TCP_NODELAY and SO_KEEPALIVE (NET-3); not connected.
     virtual result<socket_id> open(int family, const socket_options& options) = 0;
+    // Takes over a non-blocking socket that was made elsewhere: connected, to be connected, or listening.
+    virtual result<socket_id> adopt(descriptor file);
+    // Its descriptor; -1 where there is none.
+    virtual int file_of(socket_id socket) const noexcept;
     // Gives the socket back. No operation of it may be pending (ensured).
     virtual void close(socket_id socket) noexcept = 0;
 
@@ -107,6 +117,8 @@ public:
     // At most 1024 pieces (UIO_MAXIOV). SIGPIPE is never raised.
     virtual void send(socket_id socket, send_operation_base& operation) noexcept = 0;
     virtual void receive(socket_id socket, receive_operation& operation) noexcept = 0;
+    // In place of a receive: one of both pends.
+    virtual void accept(socket_id socket, accept_operation& operation) noexcept;
 
     // Asks for an early end. The operation still completes exactly once: with -ECANCELED, or with what had
     // happened already (a cancelled send may have sent a part).

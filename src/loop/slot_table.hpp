@@ -43,6 +43,11 @@ public:
         return slots_[index_of(socket)];
     }
 
+    const Slot& operator[](socket_id socket) const noexcept {
+        ensure(index_of(socket) < slots_.size());
+        return slots_[index_of(socket)];
+    }
+
     static std::size_t index_of(socket_id socket) noexcept { return static_cast<std::size_t>(socket); }
 
     auto begin() noexcept { return slots_.begin(); }

@@ -209,6 +209,26 @@ TEST_P(Reactor, SendsAThousandPiecesAsOne) {
     io->close(socket);
 }
 
+TEST_P(Reactor, HandsAWholeRequestToTheKernelAtOnce) {
+    listener server;
+    const socket_id socket = *io->open(AF_INET, {.send_buffer_bytes = 200'000});  // the kernel doubles it
+    connecting connect(server.address());
+    io->connect(socket, connect);
+    finish(connect);
+    peer other = server.accept();
+    std::string header(100, 'h'), body(100'000, 'b'), rest(70'000, 'r');
+    std::vector<iovec> pieces{
+        {header.data(), header.size()}, {body.data(), body.size()}, {rest.data(), rest.size()}};
+    sending request(pieces);
+
+    io->send(socket, request);
+    finish(request);
+
+    EXPECT_EQ(request.result, 170'100) << "one gathered sendmsg: nothing is cut at 64 KiB";
+    EXPECT_EQ(other.read(170'100), header + body + rest);
+    io->close(socket);
+}
+
 TEST_P(Reactor, GoesOnAfterShortSendsToASlowReader) {
     constexpr std::size_t size_total = 64 << 20;
     constexpr std::size_t size_of_piece = 1 << 20;

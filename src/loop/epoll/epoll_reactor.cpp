@@ -15,8 +15,8 @@ namespace {
 constexpr std::uint32_t all_edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::uint64_t of_doorbell = ~std::uint64_t{0};  // an event's data; else the number of a socket
 
-// Where a pending operation is found again: the number of its socket, and which of the three it is.
-enum place_kind : std::uint64_t { a_connect, a_send, a_receive };
+// Where a pending operation is found again: the number of its socket, and which of the four it is.
+enum place_kind : std::uint64_t { a_connect, a_send, a_receive, an_accept };
 constexpr std::uint64_t place_of(socket_id socket, place_kind kind) noexcept {
     return static_cast<std::uint64_t>(socket) << 2 | kind;
 }
@@ -64,11 +64,24 @@ result<socket_id> epoll_reactor::open(int family, const socket_options& options)
     return slots_.add(std::move(opened));
 }
 
+// Watched from now on: what it is ready for is its first edge.
+result<socket_id> epoll_reactor::adopt(descriptor file) {
+    slot adopted;
+    adopted.file = std::move(file);
+    const socket_id socket = slots_.add(std::move(adopted));
+    if (const int watched = watch(slots_[socket], socket); watched < 0) {
+        slots_.remove(socket);
+        return error_code(-watched, boost::system::system_category());
+    }
+    return socket;
+}
+
 void epoll_reactor::close(socket_id socket) noexcept {
     slot& closed = slots_[socket];
     ensure(closed.connecting == nullptr);
     ensure(closed.sending == nullptr);
     ensure(closed.receiving == nullptr);
+    ensure(closed.accepting == nullptr);
     slots_.remove(socket);
 }
 
@@ -111,6 +124,16 @@ void epoll_reactor::receive(socket_id socket, receive_operation& operation) noex
     if (of.may_be_readable) try_receive(of);
 }
 
+void epoll_reactor::accept(socket_id socket, accept_operation& operation) noexcept {
+    slot& of = slots_[socket];
+    ensure(of.file.is_open());
+    ensure(of.receiving == nullptr);
+    ensure(of.accepting == nullptr);
+    begin(operation, place_of(socket, an_accept));
+    of.accepting = &operation;
+    if (of.may_be_readable) try_accept(of);
+}
+
 void epoll_reactor::begin(io_operation& operation, std::uint64_t place) noexcept {
     ensure(!operation.is_pending);
     operation.is_pending = true;
@@ -132,6 +155,8 @@ void epoll_reactor::cancel(io_operation& operation) noexcept {
         of.sending = nullptr;
     } else if (of.receiving == &operation) {
         of.receiving = nullptr;
+    } else if (of.accepting == &operation) {
+        of.accepting = nullptr;
     } else {
         return;  // completed; its callback is on the way
     }
@@ -209,6 +234,7 @@ void epoll_reactor::on_events(slot& of, std::uint32_t events) noexcept {
     if (of.has_ended || (events & EPOLLIN) != 0) {
         of.may_be_readable = true;
         if (of.receiving != nullptr) try_receive(of);
+        if (of.accepting != nullptr) try_accept(of);
     }
 }
 
@@ -240,6 +266,16 @@ void epoll_reactor::try_receive(slot& of) noexcept {
     if (was_emptied && !of.has_ended) of.may_be_readable = false;
     if (answer == -EAGAIN) return;
     complete(*std::exchange(of.receiving, nullptr), answer);
+}
+
+void epoll_reactor::try_accept(slot& of) noexcept {
+    const int answer =
+        answer_of([&of] { return ::accept4(of.file.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); });
+    if (answer == -EAGAIN) {
+        of.may_be_readable = false;
+        return;
+    }
+    complete(*std::exchange(of.accepting, nullptr), answer);
 }
 
 int epoll_reactor::native_handle() const noexcept {

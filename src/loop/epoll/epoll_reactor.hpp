@@ -27,10 +27,13 @@ public:
 
     reactor_kind kind() const noexcept override { return reactor_kind::epoll; }
     result<socket_id> open(int family, const socket_options& options) override;
+    result<socket_id> adopt(descriptor file) override;
+    int file_of(socket_id socket) const noexcept override { return slots_[socket].file.get(); }
     void close(socket_id socket) noexcept override;
     void connect(socket_id socket, connect_operation& operation) noexcept override;
     void send(socket_id socket, send_operation_base& operation) noexcept override;
     void receive(socket_id socket, receive_operation& operation) noexcept override;
+    void accept(socket_id socket, accept_operation& operation) noexcept override;
     void cancel(io_operation& operation) noexcept override;
     std::size_t pending_count() const noexcept override { return pending_count_; }
     void submit_and_wait(time_point deadline, completion_list& completed) noexcept override;
@@ -46,6 +49,7 @@ private:
         connect_operation* connecting = nullptr;
         send_operation_base* sending = nullptr;
         receive_operation* receiving = nullptr;
+        accept_operation* accepting = nullptr;
         bool is_watched = false;
         // What the last edges and system calls say. Edges come only after a call found the socket not ready.
         bool may_be_readable = false;
@@ -62,6 +66,7 @@ private:
     void finish_connect(slot& of) noexcept;
     void try_send(slot& of) noexcept;
     void try_receive(slot& of) noexcept;
+    void try_accept(slot& of) noexcept;
     int wait_for_events(epoll_event* events, int count_max, duration wait) noexcept;
 
     descriptor epoll_;

@@ -32,6 +32,10 @@ error_code error_of(int number) noexcept {
 
 // Lets a pending receive find the end of the stream and nothing before it, whenever the kernel looks.
 void silence_socket(int file) noexcept {
+    int is_listening = 0;
+    socklen_t size = sizeof is_listening;
+    ::getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size);
+    if (is_listening != 0) return;  // an accept moves no bytes, and others may be waiting for theirs
     ::shutdown(file, SHUT_RDWR);
     while (::recv(file, nullptr, std::numeric_limits<int>::max(), MSG_DONTWAIT | MSG_TRUNC) > 0) {}
 }
@@ -70,9 +74,13 @@ bool uring_reactor::register_file(std::size_t index, int file) noexcept {
 result<socket_id> uring_reactor::open(int family, const socket_options& options) {
     auto file = open_tcp_socket(family, options);
     if (!file) return file.error();
-    const bool is_registered = register_file(slots_.next_index(), file->get());
+    return adopt(std::move(*file));
+}
+
+result<socket_id> uring_reactor::adopt(descriptor file) {
+    const bool is_registered = register_file(slots_.next_index(), file.get());
     slot opened;
-    opened.file = std::move(*file);
+    opened.file = std::move(file);
     opened.is_registered = is_registered;
     return slots_.add(std::move(opened));
 }
@@ -113,6 +121,12 @@ void uring_reactor::receive(socket_id socket, receive_operation& operation) noex
                              std::min(operation.buffer.size(), size_max), 0);
         // An answer is hardly ever there already: do not try before waiting for it.
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    });
+}
+
+void uring_reactor::accept(socket_id socket, accept_operation& operation) noexcept {
+    start(socket, incoming, operation, [](io_uring_sqe* entry, int file) {
+        ::io_uring_prep_accept(entry, file, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     });
 }
 

@@ -31,10 +31,13 @@ public:
 
     reactor_kind kind() const noexcept override { return reactor_kind::uring; }
     result<socket_id> open(int family, const socket_options& options) override;
+    result<socket_id> adopt(descriptor file) override;
+    int file_of(socket_id socket) const noexcept override { return slots_[socket].file.get(); }
     void close(socket_id socket) noexcept override;
     void connect(socket_id socket, connect_operation& operation) noexcept override;
     void send(socket_id socket, send_operation_base& operation) noexcept override;
     void receive(socket_id socket, receive_operation& operation) noexcept override;
+    void accept(socket_id socket, accept_operation& operation) noexcept override;
     void cancel(io_operation& operation) noexcept override;
     std::size_t pending_count() const noexcept override { return pending_count_; }
     void submit_and_wait(time_point deadline, completion_list& completed) noexcept override;
@@ -46,7 +49,7 @@ public:
     wall_time wall_now() const noexcept override;
 
 private:
-    enum direction : unsigned { incoming, outgoing };  // receive; connect or send
+    enum direction : unsigned { incoming, outgoing };  // receive or accept; connect or send
     struct slot {
         descriptor file;
         bool is_registered = false;

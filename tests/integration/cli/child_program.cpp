@@ -50,12 +50,15 @@ bool is_blocked(const std::filesystem::path& status, int number) {
 
 }  // namespace
 
-child_program::child_program(const std::vector<std::string>& arguments, error_output where) {
+child_program::child_program(const std::vector<std::string>& arguments, error_output where)
+    : child_program(SLUICE_PROGRAM, arguments, where) {}
+
+child_program::child_program(std::string path, const std::vector<std::string>& arguments,
+                             error_output where) {
     ::signal(SIGPIPE, SIG_IGN);
     const ends input = make_pipe(false);
     const ends output = make_pipe(true);
     const ends error = where == error_output::pipe ? make_pipe(true) : make_terminal();
-    std::string path = SLUICE_PROGRAM;
     std::vector<std::string> copies = arguments;
     std::vector<char*> values{path.data()};
     for (std::string& each : copies) values.push_back(each.data());

@@ -28,7 +28,9 @@ struct program_end {
 class child_program {
 public:
     explicit child_program(const std::vector<std::string>& arguments,
-                           error_output where = error_output::pipe);
+                           error_output where = error_output::pipe);  // of SLUICE_PROGRAM
+    child_program(std::string path, const std::vector<std::string>& arguments,
+                  error_output where = error_output::pipe);
     ~child_program();
     child_program(const child_program&) = delete;
     child_program& operator=(const child_program&) = delete;
