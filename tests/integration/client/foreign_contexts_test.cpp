@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <map>
@@ -229,6 +230,26 @@ TEST_P(EndedContext, MayEndAfterTheProducer) {
 
     EXPECT_EQ(frames.alive, 0);
     EXPECT_EQ(frames.finished, 0);
+}
+
+TEST_P(EndedContext, OfSeveralThreadsTakesItsCoroutinesWithItToo) {
+    client with(kafka.bootstrap(), config());
+    wait(with.to.deliver(record("orders", "first")));
+    silence_broker();
+    delivery outstanding = wait(with.to.send(record("orders", "outstanding")));
+    {
+        asio::thread_pool pool(3);
+        for (int i = 0; i < 6; ++i) asio::co_spawn(pool, waiting(with.to), asio::detached);
+        while (frames.alive < 6) std::this_thread::yield();
+        pool.stop();
+        pool.join();
+    }
+
+    EXPECT_EQ(frames.alive, 0);
+    EXPECT_EQ(frames.finished, 0);
+    wait(with.to.close(0ns));
+    EXPECT_EQ(frames.finished, 0);
+    EXPECT_EQ(end_of(std::move(outstanding)).error, errc::closed);
 }
 
 TEST_P(EndedContext, ThatOnlyStoppedResumesEachCoroutineOnceLater) {

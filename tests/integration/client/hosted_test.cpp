@@ -2,11 +2,15 @@
 #include <poll.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <optional>
+#include <tuple>
 
 #include "integration/client/client_fixture.hpp"
+#include "integration/produce_watch.hpp"
+#include "sluice/attach.hpp"
 #include "sluice/testing/fake_cluster_server.hpp"
 
 namespace sluice::testing {
@@ -157,6 +161,97 @@ TEST_F(Hosted, ABurstInAScopeIsTheLoopsTurnAfterAWhileAndNothingIsLost) {
 
     EXPECT_GT(refused_count, 0u);
     EXPECT_EQ(stored_count(), count);
+}
+
+// ---- on an io_context, which may end at any moment
+
+enum class waits_for { topic, memory, acknowledgement };
+enum class ends_first { context, producer, attachment };
+
+struct AttachedProducer : ::testing::TestWithParam<std::tuple<waits_for, ends_first>> {
+    fake_cluster_server kafka{{.cluster = {.auto_create_topics_enable = false}}};
+    produce_watch requests{kafka};
+    kept_log log;
+    int alive = 0, finished = 0;
+    const std::string large = std::string(40'000, 'x');
+
+    AttachedProducer() {
+        kafka.with_cluster([](fake_cluster& cluster) { EXPECT_FALSE(cluster.create_topic("orders")); });
+        requests.decide([](const request_info&) { return fate::never_answer(); });
+    }
+    producer_config config() {
+        producer_config made;
+        made.bootstrap_servers = kafka.bootstrap();
+        made.log = log.sink();
+        made.linger = 0ms;
+        made.buffer_memory = 64 << 10;
+        return made;
+    }
+    asio::awaitable<void> set_up(loop& on, producer& to) {
+        to = co_await producer::create(on, config());
+        co_await to.partitions_for("orders");
+        if (std::get<waits_for>(GetParam()) != waits_for::memory) co_return;
+        const delivery filling = co_await to.send({"orders", large});
+    }
+    asio::awaitable<void> send(producer& to) {
+        struct frame {
+            explicit frame(int& alive) : of(alive) { ++of; }
+            ~frame() { --of; }
+            int& of;
+        } here(alive);
+        const bool is_unknown = std::get<waits_for>(GetParam()) == waits_for::topic;
+        const std::string_view topic = is_unknown ? "not-yet" : "orders";
+        try {
+            co_await to.deliver({topic, large});
+        } catch (const boost::system::system_error&) {}
+        ++finished;
+    }
+};
+INSTANTIATE_TEST_SUITE_P(
+    , AttachedProducer,
+    ::testing::Combine(::testing::Values(waits_for::topic, waits_for::memory, waits_for::acknowledgement),
+                       ::testing::Values(ends_first::context, ends_first::producer, ends_first::attachment)));
+
+TEST_P(AttachedProducer, LeavesNothingBehindWhicheverPartEndsFirst) {
+    std::optional<loop> on(std::in_place, loop_options{.log = log.sink()});
+    std::optional<asio::io_context> context(std::in_place, 1);
+    attachment attached = attach(*context, *on);
+    producer to;
+    asio::co_spawn(*context, set_up(*on, to), asio::detached);
+    context->run();
+    context->restart();
+    for (int i = 0; i < 3; ++i) asio::co_spawn(*context, send(to), asio::detached);
+    context->run_for(20ms);
+    ASSERT_EQ(alive, 3);
+
+    switch (std::get<ends_first>(GetParam())) {
+        case ends_first::context:
+            context.reset();
+            EXPECT_EQ(alive, 0);
+            while (on->run_ready()) {}
+            to = producer();
+            on.reset();
+            break;
+        case ends_first::producer:
+            to = producer();
+            context->restart();
+            context->run();
+            EXPECT_EQ(finished, 3) << "each is told once, and nothing keeps the context";
+            finished = 0;
+            on.reset();
+            context.reset();
+            break;
+        case ends_first::attachment:
+            attached.detach();
+            while (on->run_ready()) {}
+            to = producer();
+            on.reset();
+            context.reset();
+            break;
+    }
+
+    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(finished, 0);
 }
 
 }  // namespace
