@@ -36,7 +36,8 @@ struct loop_options {
 // Thread rules: one thread runs it. After the first run_ready() that is the thread that called it, for good: run,
 //               run_ready, submit, next_deadline and scope on another one break a rule (invariant.hpp). Any thread:
 //               stop, get_executor and what executors do.
-// Lifetime:     outlives the producers on it. The destructor destroys handlers and coroutines that still wait.
+// Lifetime:     outlives the producers on it. The loops of one producer are destroyed when all of them have left run().
+//               The destructor destroys handlers and coroutines that still wait.
 // Errors:       the constructor throws system_error where io_uring was demanded and is refused.
 class loop : public boost::asio::execution_context {
 public:

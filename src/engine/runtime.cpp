@@ -37,9 +37,12 @@ public:
               }
               loop_.run();
           }) {}
-    ~runner() {
-        work_.reset();  // run() ends when the producers on it have ended
-        thread_.join();
+    ~runner() { join(); }
+
+    void let_end() noexcept { work_.reset(); }  // run() ends when the producers on it have ended
+    void join() {
+        let_end();
+        if (thread_.joinable()) thread_.join();
     }
 
     loop& running() noexcept { return loop_; }
@@ -61,6 +64,10 @@ runtime::runtime(runtime_options options) {
     }
 }
 
-runtime::~runtime() = default;
+// Loops post to one another, and who has posted rings: a loop may be destroyed when all threads have come back.
+runtime::~runtime() {
+    for (const auto& each : runners_) each->let_end();
+    for (const auto& each : runners_) each->join();
+}
 
 }  // namespace sluice
