@@ -114,21 +114,22 @@ TEST_F(OrderAtAShard, WhoYieldedToTheIngressIsNotOvertakenAndNotForgotten) {
     producer_config config;
     config.buffer_memory = 64 << 20;
     create(std::move(config));
-    for (int i = 0; i < 4; ++i) {  // the topic is known, and credit is lent
-        send_from_elsewhere("orders", 100);
+    // The topic is known, and each that comes without credit has more of it lent.
+    for (const std::size_t size : {100, 300'000, 600'000, 900'000}) {
+        send_from_elsewhere("orders", size);
         run_until_accepted();
     }
     const time_point start = world_.now();
 
     // More than callers take in, in one turn, and then more than a turn takes.
-    for (int i = 0; i < 11; ++i) ASSERT_TRUE(send_from_elsewhere("orders", 100'000));
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(send_from_elsewhere("orders", 20'000));
     EXPECT_FALSE(send_on_loop("orders", 100));
     loop_->run_turn();
     EXPECT_FALSE(send_on_loop("orders", 100));
     run_until_accepted();
 
     EXPECT_LT(world_.now() - start, 1s);  // nobody slept on it
-    std::vector<int> all(17);
+    std::vector<int> all(56);
     std::iota(all.begin(), all.end(), 0);
     EXPECT_EQ(stored("orders"), all);
 }
