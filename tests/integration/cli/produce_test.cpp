@@ -64,6 +64,16 @@ TEST_F(Produce, MakesOneRecordOfEachLine) {
     EXPECT_EQ(done.end, program_end{.status = 0});
 }
 
+TEST_F(Produce, CompressesWhenAskedTo) {
+    const std::string line(2000, 'x');
+    const program_result done =
+        run_program(with({"-X", "compression.type=zstd", "-X", "compression.zstd.level=9"}), line + "\n");
+
+    EXPECT_EQ(done.end, program_end{.status = 0}) << done.error_text;
+    EXPECT_EQ(values(), words{line});
+    EXPECT_EQ(stored().at(0).compression, compression::zstd);
+}
+
 TEST_F(Produce, MakesNothingOfNothing) {
     const program_result done = run_program(with());
 
