@@ -3,17 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <string>
 
-#include "accumulator/batch_compression.hpp"
+#include "accumulator/shard_accumulator.hpp"
 #include "base/random.hpp"
-#include "record/codecs/codec.hpp"
 
 namespace sluice::perf {
 namespace {
 
-constexpr std::size_t chunk_size = 16 * 1024;  // a batch is compressed chunk by chunk
+constexpr std::uint32_t chunk_size = 16 * 1024;
 
 double cpu_seconds() {
     timespec now{};
@@ -36,38 +36,54 @@ std::string json_text(std::size_t size) {
     return text;
 }
 
-// A body of so many bytes, compressed as the accumulator does it: turns of so many bytes. CPU time.
-void compress_body(benchmark::State& state, compression type) {
-    const auto level = static_cast<int>(state.range(0));
-    const auto size = static_cast<std::size_t>(state.range(1));
-    const std::string text = json_text(size);
-    const bytes body = std::as_bytes(std::span(text));
-    const auto turn_bytes = static_cast<std::size_t>(batch_compression::turn_bytes(type, level));
-    const auto codec = make_compressor(type, level);
-    output_buffer compressed;
+// What is hard to match: letters at random, of an alphabet of so many.
+std::string random_letters(std::size_t size, std::uint64_t alphabet) {
+    random from(1);
+    std::string text;
+    while (text.size() < size) text += static_cast<char>('0' + from.below(alphabet));
+    return text;
+}
+
+// A batch with one record, compressed as a shard does it, turn by turn. CPU time.
+void compress_batch(benchmark::State& state, compression type, const std::string& text) {
+    buffer_pool pool(8 << 20, chunk_size);
+    accumulator_limits limits;
+    limits.compression = type;
+    limits.compression_level = static_cast<int>(state.range(0));
+    limits.read_clock = [] { return std::chrono::steady_clock::now(); };
+    shard_accumulator accumulator(limits, pool);
+    partition_queue& queue = accumulator.queue(accumulator.add_topic("t"), 0);
+    record_parts parts;
+    parts.value = text;
     double longest_turn = 0;
+    double ratio = 0;
     for (auto _ : state) {
-        compressed.clear();
+        accumulator.append(queue, parts, record_content_size(parts), time_point{}).result->drop_reference();
         double all = 0;
-        bool is_well = codec->begin(size, compressed);
-        for (std::size_t at = 0; at < size;) {
+        for (bool is_ready = false; !is_ready;) {
             const double began = cpu_seconds();
-            const std::size_t turn_end = std::min(size, at + turn_bytes);
-            while (at < turn_end) {
-                const bytes piece = body.subspan(at, std::min(chunk_size, size - at));
-                at += piece.size();
-                is_well &= codec->write(piece, at == size, compressed);
-            }
+            accumulator.compress_in_turn();
+            is_ready = accumulator.can_take_head(queue);
             const double took = cpu_seconds() - began;
             longest_turn = std::max(longest_turn, took);
             all += took;
         }
-        if (!is_well) return state.SkipWithError("the codec failed");
         state.SetIterationTime(all);
+        batch& done = accumulator.take_head(queue, time_point{});
+        ratio =
+            static_cast<double>(done.records.body_size()) / static_cast<double>(done.records.raw_body_size());
+        accumulator.finish(done, batch_result{});
+        accumulator.release(done);
+        accumulator.take_finished([](result_block& block) { block.drop_reference(); });
     }
-    state.SetBytesProcessed(static_cast<std::int64_t>(size) * static_cast<std::int64_t>(state.iterations()));
+    state.SetBytesProcessed(static_cast<std::int64_t>(text.size()) *
+                            static_cast<std::int64_t>(state.iterations()));
     state.counters["longest_turn_ms"] = longest_turn * 1e3;
-    state.counters["ratio"] = static_cast<double>(compressed.size()) / static_cast<double>(size);
+    state.counters["ratio"] = ratio;
+}
+
+void compress_body(benchmark::State& state, compression type) {
+    compress_batch(state, type, json_text(static_cast<std::size_t>(state.range(1))));
 }
 
 constexpr std::int64_t small = 16 * 1024;
@@ -93,6 +109,20 @@ void compress_zstd(benchmark::State& state) {
     compress_body(state, compression::zstd);
 }
 BENCHMARK(compress_zstd)->ArgsProduct({{1, 3, 6, 9, 19}, {small, medium, large}})->UseManualTime();
+
+// The second argument: how many letters.
+void compress_hard(benchmark::State& state, compression type) {
+    compress_batch(state, type, random_letters(large, static_cast<std::uint64_t>(state.range(1))));
+}
+BENCHMARK_CAPTURE(compress_hard, gzip, compression::gzip)
+    ->ArgsProduct({{-1, 9}, {2, 4, 16}})
+    ->UseManualTime();
+BENCHMARK_CAPTURE(compress_hard, lz4, compression::lz4)
+    ->ArgsProduct({{9, 8, 12}, {2, 4, 16}})
+    ->UseManualTime();
+BENCHMARK_CAPTURE(compress_hard, zstd, compression::zstd)
+    ->ArgsProduct({{3, 6, 9}, {2, 4, 16}})
+    ->UseManualTime();
 
 }  // namespace
 }  // namespace sluice::perf

@@ -184,7 +184,8 @@ TEST(ShardAccumulatorCompression, ARecordGrowsItsBatchByWhatItIsExpectedToBecome
     accumulator_fixture on(compressing());
     for (int i = 0; i < 100; ++i) on.topic.ratio.note(0.5f);
     partition_queue& queue = on.queue();
-    const record_parts parts = parts_of(std::nullopt, std::string(1000, 'x'));
+    const std::string value(1000, 'x');
+    const record_parts parts = parts_of(std::nullopt, value);
     const auto first = on.accumulator.append(queue, parts, record_content_size(parts), at({}));
     const auto second = on.accumulator.append(queue, parts, record_content_size(parts), at({}));
     first.result->drop_reference();
