@@ -8,9 +8,15 @@
 namespace sluice {
 namespace {
 
+// The library compresses blocks of 128 KB in one go. From the levels on that take milliseconds for one, it gets smaller
+// ones, so that it holds nobody up for long: 64 KB, which cost less than half a percent of size (perf/README.md).
+constexpr int slow_level = 6;
+constexpr std::size_t block_size_of_slow = 64 * 1024;
+
 class zstd_compressor final : public compressor {
 public:
-    explicit zstd_compressor(int level) : context_(ZSTD_createCCtx()) {
+    explicit zstd_compressor(int level)
+        : context_(ZSTD_createCCtx()), block_size_(level >= slow_level ? block_size_of_slow : SIZE_MAX) {
         if (context_ == nullptr) throw std::bad_alloc();
         const std::size_t set = ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level);
         ensure(!ZSTD_isError(set));
@@ -19,26 +25,40 @@ public:
 
     // Knowing the size, the library takes tables and a window that are no larger than that needs.
     bool begin(std::size_t size, output_buffer&) override {
+        in_block_ = 0;
         return !ZSTD_isError(ZSTD_CCtx_reset(context_, ZSTD_reset_session_only)) &&
                !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context_, size));
     }
 
     bool write(bytes piece, bool is_last, output_buffer& to) override {
-        ZSTD_inBuffer in{piece.data(), piece.size(), 0};
-        for (;;) {
-            // With as much room as it can ever need, a body of one piece is compressed where it is.
-            std::byte* const at = to.room(is_last ? ZSTD_compressBound(piece.size()) : ZSTD_CStreamOutSize());
-            ZSTD_outBuffer out{at, to.room_size(), 0};
-            const std::size_t left =
-                ZSTD_compressStream2(context_, &out, &in, is_last ? ZSTD_e_end : ZSTD_e_continue);
-            if (ZSTD_isError(left)) return false;
-            to.add(out.pos);
-            if (is_last ? left == 0 : in.pos == in.size) return true;
+        while (piece.size() > block_size_ - in_block_) {
+            const bytes rest_of_block = piece.first(block_size_ - in_block_);
+            if (!compress(rest_of_block, ZSTD_e_flush, to)) return false;
+            piece = piece.subspan(rest_of_block.size());
+            in_block_ = 0;
         }
+        in_block_ += piece.size();
+        return compress(piece, is_last ? ZSTD_e_end : ZSTD_e_continue, to);
     }
 
 private:
+    bool compress(bytes piece, ZSTD_EndDirective how, output_buffer& to) {
+        ZSTD_inBuffer in{piece.data(), piece.size(), 0};
+        for (;;) {
+            // With as much room as it can ever need, a body of one piece is compressed where it is.
+            std::byte* const at =
+                to.room(how == ZSTD_e_end ? ZSTD_compressBound(piece.size()) : ZSTD_CStreamOutSize());
+            ZSTD_outBuffer out{at, to.room_size(), 0};
+            const std::size_t left = ZSTD_compressStream2(context_, &out, &in, how);
+            if (ZSTD_isError(left)) return false;
+            to.add(out.pos);
+            if (how == ZSTD_e_continue ? in.pos == in.size : left == 0) return true;
+        }
+    }
+
     ZSTD_CCtx* context_;
+    std::size_t block_size_;
+    std::size_t in_block_ = 0;
 };
 
 }  // namespace
