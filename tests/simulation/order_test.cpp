@@ -115,7 +115,7 @@ TEST_F(OrderAtAShard, WhoYieldedToTheIngressIsNotOvertakenAndNotForgotten) {
     config.buffer_memory = 64 << 20;
     create(std::move(config));
     // The topic is known, and each that comes without credit has more of it lent.
-    for (const std::size_t size : {100, 300'000, 600'000, 900'000}) {
+    for (const std::size_t size : {100u, 300'000u, 600'000u, 900'000u}) {
         send_from_elsewhere("orders", size);
         run_until_accepted();
     }
