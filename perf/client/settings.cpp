@@ -29,7 +29,7 @@ The producer (defaults are Kafka's)
 
 Of Sluice
   --shards N             loops, each on a thread of its own (1)
-  --pin                  each shard to a core of its own; a foreign caller to the first one, the shards behind it
+  --pin on|off           each shard to a core of its own; a foreign caller to the first one, the shards behind it (off)
   --coroutines N         that send, on each shard (1)
   --caller own|foreign   send from the shards' own coroutines, or from one thread that is on no loop (own)
   --send await|try       await each send, or try_send first and await only where it would have to wait (await)
@@ -113,7 +113,7 @@ settings parse(const std::vector<std::string>& arguments) {
         set("-X", value.substr(0, equals), value.substr(equals + 1));
     });
     whole("--shards", made.shards, 1, 1024);
-    known.flag("--pin", [&] { made.is_pinned = true; });
+    known.value("--pin", [&](std::string_view value) { made.is_pinned = on_or_off("--pin", value); });
     whole("--coroutines", made.coroutines, 1, 1'000'000);
     known.value("--caller", [&](std::string_view value) {
         made.is_foreign = one_of("--caller", value, {"own", "foreign"}) == "foreign";
