@@ -24,7 +24,8 @@ class awaitable_async_op<Signature, Operation, Executor> {
     using thread_type = awaitable_async_op_handler<void(), Executor>;      // resumes, carries no result
     using handler_type = awaitable_async_op_handler<Signature, Executor>;  // Asio's own way
     // What `co_await` is given outlives the await: a temporary ends with the whole expression.
-    using held_type = std::conditional_t<sluice::detail::is_awaited_in_place<Operation>, Operation&, Operation>;
+    using held_type =
+        std::conditional_t<sluice::detail::is_awaited_in_place<Operation>, Operation&, Operation>;
 
 public:
     awaitable_async_op(Operation&& awaited, frame_type* frame)

@@ -89,8 +89,8 @@ public:
         producer_config config = asked.config;
         config.on_delivery_error = [this](const delivery_failure& failed) {
             errors_.add(failed.record_count,
-                        fmt::format("{} record(s) of {}-{} failed: {}", failed.record_count, failed.topic.view(),
-                                    failed.partition, failed.message.view()));
+                        fmt::format("{} record(s) of {}-{} failed: {}", failed.record_count,
+                                    failed.topic.view(), failed.partition, failed.message.view()));
         };
         producer_ = wait(producer::create(runtime_, std::move(config)));
         topic_ = producer_.topic(asked.topic);
@@ -195,7 +195,8 @@ private:
             const auto started = clock::now();
             for (std::uint64_t tick = 0; of.next < of.end; ++tick) {
                 if (of.rate != 0) std::this_thread::sleep_until(started + tick * 1ms);
-                const std::uint64_t limit = of.rate == 0 ? std::min(of.end, of.next + 10'000) : of.limit_at(tick);
+                const std::uint64_t limit =
+                    of.rate == 0 ? std::min(of.end, of.next + 10'000) : of.limit_at(tick);
                 while (of.next < limit) send_foreign(of, of.next++);
                 of.note_progress();
             }

@@ -17,7 +17,9 @@ namespace {
 std::string to_json(const settings& asked, const load_result& seen) {
     const double records = static_cast<double>(asked.records - std::min(asked.records, seen.errors));
     const double rate = seen.wall_s > 0 ? records / seen.wall_s : 0;
-    const auto us = [](std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1000.0; };
+    const auto us = [](std::chrono::nanoseconds value) {
+        return static_cast<double>(value.count()) / 1000.0;
+    };
     const auto percentile = [&](double share) {
         return seen.latency.count() == 0 ? std::string("null")
                                          : fmt::format("{:.1f}", us(seen.latency.percentile(share)));
@@ -25,8 +27,8 @@ std::string to_json(const settings& asked, const load_result& seen) {
     std::string json = fmt::format(
         R"({{"peer":"sluice","records":{},"size":{},"records_s":{:.0f},"mb_s":{:.2f},"wall_s":{:.6f},"cpu_s":{:.6f},)",
         asked.records, asked.value_size, rate, rate * asked.value_size / 1e6, seen.wall_s, seen.cpu_s);
-    json += fmt::format(R"("cpu_s_per_m":{:.4f},"rss_mb":{:.1f},)", seen.cpu_s * 1e6 / static_cast<double>(asked.records),
-                        seen.rss_mb);
+    json += fmt::format(R"("cpu_s_per_m":{:.4f},"rss_mb":{:.1f},)",
+                        seen.cpu_s * 1e6 / static_cast<double>(asked.records), seen.rss_mb);
     json += fmt::format(R"("p50_us":{},"p95_us":{},"p99_us":{},"p999_us":{},"max_us":{},"errors":{}}})",
                         percentile(0.5), percentile(0.95), percentile(0.99), percentile(0.999),
                         seen.latency.count() == 0 ? "null" : fmt::format("{:.1f}", us(seen.latency.max())),

@@ -49,7 +49,8 @@ public:
     explicit json_orders(std::size_t size) : size_(size) {}
 
     void append_order(std::uint64_t number, std::string& to) {
-        std::string text = fmt::format(R"({{"order":{},"customer":{},)", 1'000'000'000 + number, chance_.below(100000));
+        std::string text =
+            fmt::format(R"({{"order":{},"customer":{},)", 1'000'000'000 + number, chance_.below(100000));
         text += fmt::format(R"("status":"{}",)", statuses[chance_.below(statuses.size())]);
         const std::uint64_t whole = chance_.below(1000);
         text += fmt::format(R"("total":{}.{:02})", whole, chance_.below(100));
@@ -65,9 +66,9 @@ private:
     static constexpr std::array<std::string_view, 6> statuses{"created", "paid",      "packed",
                                                               "shipped", "delivered", "returned"};
     static constexpr std::array<std::string_view, 32> words{
-        "red",  "blue", "green", "small", "large", "light", "dark",  "soft",  "steel", "wooden", "cotton",
-        "paper", "glass", "round", "square", "flat", "deep", "quick", "quiet", "warm", "cold", "fresh",
-        "old",  "new",  "spare", "outer", "inner", "upper", "lower", "left",  "right", "plain"};
+        "red",   "blue",  "green", "small",  "large", "light", "dark",  "soft",  "steel", "wooden", "cotton",
+        "paper", "glass", "round", "square", "flat",  "deep",  "quick", "quiet", "warm",  "cold",   "fresh",
+        "old",   "new",   "spare", "outer",  "inner", "upper", "lower", "left",  "right", "plain"};
 
     std::string_view word() { return words[chance_.below(words.size())]; }
 
@@ -79,7 +80,8 @@ private:
             const auto letter = [&](std::size_t i) {
                 return static_cast<char>(std::toupper(static_cast<unsigned char>(kind[i])));
             };
-            std::string item = fmt::format(R"({{"sku":"{}{}-{:06}",)", letter(0), letter(1), chance_.below(1'000'000));
+            std::string item =
+                fmt::format(R"({{"sku":"{}{}-{:06}",)", letter(0), letter(1), chance_.below(1'000'000));
             const std::string_view first = word();
             item += fmt::format(R"("name":"{} {}",)", first, word());
             item += fmt::format(R"("qty":{},)", 1 + chance_.below(9));
@@ -109,7 +111,9 @@ std::string json_text(std::size_t size) {
 
 std::string read_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) throw std::runtime_error(fmt::format("--payload {}: cannot be read (random and json are made)", path));
+    if (!in)
+        throw std::runtime_error(
+            fmt::format("--payload {}: cannot be read (random and json are made)", path));
     return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 

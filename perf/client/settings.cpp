@@ -123,7 +123,7 @@ settings parse(const std::vector<std::string>& arguments) {
     });
     known.value("--reactor", [&](std::string_view value) {
         made.reactor = one_of("--reactor", value, {"uring", "epoll"}) == "uring" ? reactor_kind::uring
-                                                                                  : reactor_kind::epoll;
+                                                                                 : reactor_kind::epoll;
     });
     known.flag("--help", [&] { made.wants_help = true; });
     known.flag("-h", [&] { made.wants_help = true; });
@@ -131,8 +131,7 @@ settings parse(const std::vector<std::string>& arguments) {
     const std::vector<std::string> rest = known.parse(arguments);
     if (made.wants_help) return made;
     if (!rest.empty()) throw cli::usage_error{fmt::format("'{}' is no option (see --help)", rest.front())};
-    if (made.config.bootstrap_servers.empty())
-        throw cli::usage_error{"--bootstrap is missing (see --help)"};
+    if (made.config.bootstrap_servers.empty()) throw cli::usage_error{"--bootstrap is missing (see --help)"};
     if (!compression.empty() && compression != "none") {
         set("--compression", "compression.type", compression);
         if (!level.empty()) set("--level", fmt::format("compression.{}.level", compression), level);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t correlation_id_offset = 8;  // behind size, API key and version
 constexpr std::size_t receive_buffer_min = 16 * 1024;
 constexpr std::size_t receive_buffer_kept = 256 * 1024;  // between answers; only those to Metadata are larger
-constexpr std::size_t pieces_max = 1024;  // UIO_MAXIOV
+constexpr std::size_t pieces_max = 1024;                 // UIO_MAXIOV
 constexpr duration slow_after = std::chrono::milliseconds(1500);
 constexpr std::size_t pipeline_spare =
     8;  // for ApiVersions, Metadata, InitProducerId beside the Produce requests

@@ -29,7 +29,8 @@ TEST(LogLinearHistogram, IsNeverBelowTheTruthAndAtMostA64thAbove) {
     log_linear_histogram seen;
     std::vector<std::int64_t> all;
     for (int i = 0; i < 20000; ++i) {
-        const auto ns = static_cast<std::int64_t>(std::exp2(static_cast<double>(chance.below(40'000)) / 1000.0));
+        const auto ns =
+            static_cast<std::int64_t>(std::exp2(static_cast<double>(chance.below(40'000)) / 1000.0));
         all.push_back(ns);
         seen.add(nanoseconds(ns));
     }
