@@ -64,12 +64,13 @@ struct alignas(64) share {
     std::uint64_t first = 0;
     std::uint64_t next = 0;
     std::uint64_t end = 0;
-    std::uint64_t rate = 0;  // records/s; 0: as fast as possible
+    std::uint64_t rate = 0;  // records/s of all shares together; 0: as fast as possible
+    std::uint64_t share_count = 1;
     std::atomic<std::uint64_t> sent{0};
 
     // How far it may have come in the so many-th millisecond.
     std::uint64_t limit_at(std::uint64_t tick) const noexcept {
-        return std::min(end, first + rate * (tick + 1) / 1000);
+        return std::min(end, first + rate * (tick + 1) / 1000 / share_count);
     }
     void note_progress() noexcept { sent.store(next - first, std::memory_order_relaxed); }
     std::mutex latency_mutex;  // of samples: their acknowledgements may come on another thread
@@ -139,12 +140,11 @@ private:
 
     // ---- on the shards' own loops
 
-    asio::awaitable<void> send_one(share* of, std::uint64_t number) {
+    asio::awaitable<void> send_timed(share* of, std::uint64_t number) {
         const record made = make_record(number);
-        const bool is_timed = is_sampled(number);
-        const auto started = is_timed ? clock::now() : clock::time_point();
+        const auto started = clock::now();
         delivery accepted = co_await producer_.send(made);
-        if (is_timed) time(std::move(accepted), started, *of);
+        time(std::move(accepted), started, *of);
     }
 
     // Sends until the share is empty, or up to `limit`.
@@ -152,7 +152,7 @@ private:
         while (of->next < limit) {
             const std::uint64_t number = of->next++;
             if (is_sampled(number)) {
-                co_await send_one(of, number);
+                co_await send_timed(of, number);
                 continue;
             }
             const record made = make_record(number);
@@ -225,7 +225,8 @@ private:
             of.first = of.next = first + records * i / count;
             of.end = first + records * (i + 1) / count;
             of.sent = 0;
-            of.rate = rate / count;
+            of.rate = rate;
+            of.share_count = count;
             if (asked_.is_foreign) {
                 running.push_back(std::async(std::launch::async, [this, &of] { send_all_foreign(of); }));
                 continue;

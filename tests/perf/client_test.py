@@ -79,6 +79,10 @@ class Load(unittest.TestCase):
         told, _ = self.check("--rate", 20000, "--linger", 0, records=10000)
         self.assertGreaterEqual(told["wall_s"], 0.49)  # it is paced; how late it may be is the machine's business
 
+    def test_a_rate_below_the_count_of_shards_is_kept_too(self):
+        told, _ = self.check("--rate", 2, "--shards", 3, "--linger", 0, records=3)
+        self.assertGreaterEqual(told["wall_s"], 1.0)
+
 
 class Refusals(unittest.TestCase):
     def check(self, expected, *flags):
