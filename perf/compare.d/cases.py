@@ -51,6 +51,11 @@ class Case:
     more: dict
     contestants: tuple  # empty: all
 
+    @property
+    def partitions(self):
+        """Of the topic, whichever of them a contestant names; it names none where its flags say 0."""
+        return int(dict(zip(self.flags[::2], self.flags[1::2])).get("--partitions", 12))
+
 
 @dataclass(frozen=True)
 class Table:

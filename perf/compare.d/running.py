@@ -74,9 +74,9 @@ class Sink:
         self.core = core
         self.program = our_program(programs, "sluice-sink")
 
-    def open(self, case, partitions):
+    def open(self, case):
         self.process = subprocess.Popen(
-            [self.program, "--cpu", str(self.core), "--partitions", str(partitions), "--delay-ms", str(case.sink_delay_ms)],
+            [self.program, "--cpu", str(self.core), "--partitions", str(case.partitions), "--delay-ms", str(case.sink_delay_ms)],
             stdout=subprocess.PIPE, text=True)
         self.bootstrap = self.process.stdout.readline().strip()
         if not self.bootstrap:
@@ -113,11 +113,11 @@ class Kafka:
     def call(self, *words):
         subprocess.run([self.tool, *words, "--port", self.port], stdout=subprocess.DEVNULL, check=True)
 
-    def open(self, _case, partitions):
+    def open(self, case):
         self.count += 1
         self.topic = f"perf-{self.count}"
-        self.partitions = int(partitions)
-        self.call("topic", "create", self.topic, "-p", str(partitions))
+        self.partitions = case.partitions
+        self.call("topic", "create", self.topic, "-p", str(case.partitions))
 
     def close(self):
         records = sum(end_offsets(self.bootstrap, self.topic, self.partitions))
@@ -196,7 +196,7 @@ def run(broker, case, contestant, command, values, pairs, cores, wrapper=()):
     values = dict(values)
     if values.get("--payload") == "json":
         values["--payload"] = payload_file(values["--size"])
-    broker.open(case, values.get("--partitions", "12"))
+    broker.open(case)
     try:
         values |= {"--bootstrap": broker.bootstrap, "--topic": broker.topic}
         words = ["taskset", "-c", cores, *wrapper, *command, *(word for pair in values.items() for word in pair), *pairs]

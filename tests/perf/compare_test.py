@@ -95,6 +95,14 @@ class Cases(unittest.TestCase):
         self.assertEqual("7", values["--records"])
         self.assertEqual(["-X", "b=2", "-X", "a=1"], pairs)
 
+    def test_a_topic_has_the_partitions_of_its_case_also_where_a_contestant_names_none(self):
+        table = table_of(TABLE.replace('flags = "--chunk 2000"', 'flags = "--partitions 0"'))
+
+        values, _ = cases.flags_of(table.cases["full"], table.contestants["ours"])
+
+        self.assertEqual("0", values["--partitions"])
+        self.assertEqual(3, table.cases["full"].partitions)
+
     def test_names_what_is_unknown(self):
         table = table_of(TABLE)
         self.assertEqual(["full"], [each.name for each in cases.chosen(table.cases, "full", "case")])
