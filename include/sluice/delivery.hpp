@@ -91,6 +91,7 @@ private:
 
     void reset() noexcept;
     result_block& block() noexcept;
+    result_block& follow_split() noexcept;
     staged_record& staged() const noexcept;
 
     void* holder_ = nullptr;  // a result_block or a staged_record

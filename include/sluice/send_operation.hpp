@@ -51,7 +51,7 @@ public:
             withdraw();
     }
 
-    bool poll();
+    bool poll() { return state_ == state::done || poll_further(); }
     error_code error() const noexcept { return error_; }
     shared_text message() const noexcept { return message_; }
     delivery take() noexcept { return std::move(accepted_); }
@@ -82,6 +82,7 @@ private:
         state_ = state::done;
         accepted_ = std::move(accepted);
     }
+    bool poll_further();
     void withdraw() noexcept;
     void take_over(send_operation& other) noexcept;
     send_status try_accept(shard& at, served_by turn, std::uint64_t behind = 0);

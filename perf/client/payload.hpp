@@ -15,8 +15,10 @@ public:
     // `kind`: random, json, or a file. Throws std::runtime_error if the file cannot be read or is shorter than one value.
     payload(const std::string& kind, std::size_t size);
 
-    std::string_view value(std::uint64_t number) const noexcept {
-        return {bytes_.data() + number % count_ * size_, size_};
+    std::size_t count() const noexcept { return count_; }
+    // The so many-th, counted from 0.
+    std::string_view value(std::uint64_t place) const noexcept {
+        return {bytes_.data() + place * size_, size_};
     }
     const std::string& bytes() const noexcept { return bytes_; }
 

@@ -42,7 +42,7 @@ std::int64_t batch_compression::turn_bytes(compression type, int level) noexcept
 
 void batch_compression::withdraw(batch& ended) noexcept {
     if (&ended == &waiting_.front()) is_under_way_ = false;
-    ended.list_hook<compress_tag>::unlink();
+    leave(ended);
 }
 
 bool batch_compression::step_in_time(batch& first) {

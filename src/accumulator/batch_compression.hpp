@@ -30,7 +30,13 @@ public:
     bool is_on() const noexcept { return type_ != compression::none; }
     bool has_work() const noexcept { return !waiting_.empty(); }
 
-    void add(batch& closed) noexcept { waiting_.push_back(closed); }
+    // More waits than the next turn will do: what is accepted now would have left the caches when its turn comes.
+    bool is_behind() const noexcept { return waiting_bytes_ >= turn_bytes_ && is_on(); }
+
+    void add(batch& closed) noexcept {
+        waiting_bytes_ += closed.records.body_size();
+        waiting_.push_back(closed);
+    }
     // It has its result before it was sent.
     void withdraw(batch& ended) noexcept;
 
@@ -46,7 +52,7 @@ public:
         while (left_in_turn_ > 0 && has_work()) {
             batch& first = waiting_.front();
             if (!step_in_time(first)) continue;
-            first.list_hook<compress_tag>::unlink();
+            leave(first);
             done(first);
         }
     }
@@ -58,6 +64,10 @@ private:
     bool step_in_time(batch& first);
     bool step(batch& first);
     void send_as_it_is(batch& first) noexcept;
+    void leave(batch& waiting) noexcept {
+        waiting_bytes_ -= waiting.records.raw_body_size();
+        waiting.list_hook<compress_tag>::unlink();
+    }
 
     static constexpr duration turn_time = std::chrono::milliseconds(1);
 
@@ -70,6 +80,7 @@ private:
     time_point turn_began_{};
     std::unique_ptr<compressor> codec_;
     list_of<batch, compress_tag> waiting_;  // the first may be half done
+    std::int64_t waiting_bytes_ = 0;        // of all of them, uncompressed
     bool is_under_way_ = false;
     batch_builder::reading rest_;  // of the first
     output_buffer compressed_;

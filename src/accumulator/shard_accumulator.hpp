@@ -61,10 +61,16 @@ public:
     // Appends to the open batch, if there is one and it has room. One without room is closed: it takes no more, also where
     // this record then goes to another partition (ACC-2). Its checksum is taken while its bytes are in the caches.
     appended append_to_open(partition_queue& queue, const record_parts& parts, std::size_t content_size) {
+        return append_to_open(queue, parts, parts.timestamp, content_size);
+    }
+    // The same for anything with a key, a value and headers.
+    template <class Parts>
+    appended append_to_open(partition_queue& queue, const Parts& parts, std::int64_t timestamp,
+                            std::size_t content_size) {
         batch* open = queue.open_batch();
         if (open == nullptr) return {};
         const std::uint32_t before = open->records.body_size();
-        if (!open->records.try_append(parts, content_size)) [[unlikely]] {
+        if (!open->records.try_append(parts, timestamp, content_size)) [[unlikely]] {
             close(*open);
             return {};
         }
@@ -118,6 +124,8 @@ public:
     }
     // Batches are left for the next turn.
     bool has_to_compress() const noexcept { return compression_.has_work(); }
+    // More than a turn's share: records had better be accepted later, for what waits here costs memory and cache misses.
+    bool is_compression_behind() const noexcept { return compression_.is_behind(); }
 
     // ---- batches back
     // Puts a batch that is in flight back to its place in the queue (ACC-26).

@@ -188,7 +188,7 @@ void producer_core::stage(send_operation& sent, time_point started) {
     if (!is_valid(wanted)) return sent.fail(errc::invalid_record, shared_text(why_invalid(wanted)));
     topic_entry& topic = entry_of(wanted);
     const route to = find_route(topic, wanted, sent.is_placed_);
-    const std::size_t content_size = record_content_size(parts_of(wanted));
+    const std::size_t content_size = record_content_size(wanted);
     if (const error_code too_large = to.target->check_size(content_size)) {
         return sent.fail(too_large, to.target->size_text(topic.name.view(), content_size));
     }
@@ -231,7 +231,7 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_valid(sent)) return errc::invalid_record;
     topic_entry& topic = entry_of(sent);
     const route to = find_route(topic, sent, is_placed);
-    if (const error_code too_large = to.target->check_size(record_content_size(parts_of(sent))))
+    if (const error_code too_large = to.target->check_size(record_content_size(sent)))
         return too_large;
     if (to.is_routed) {
         shards_.front()->post_function(

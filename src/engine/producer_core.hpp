@@ -52,8 +52,8 @@ public:
     shard* here() noexcept {
         const event_loop* loop = event_loop::current();
         if (loop == nullptr) return nullptr;
-        for (const auto& each : shards_) {
-            if (&each->loop() == loop) return each.get();
+        for (std::size_t i = 0; i < loops_.size(); ++i) {
+            if (loops_[i] == loop) return shards_[i].get();
         }
         return nullptr;
     }

@@ -89,7 +89,7 @@ void shard::take_messages(time_point now) {
         message->run(*this);
     }
     receive_staged(now);
-    run_ingress(now, ingress_budget_bytes);
+    if (!accumulator_.is_compression_behind()) run_ingress(now, ingress_budget_bytes);
 }
 
 void shard::on_time(time_point now) {

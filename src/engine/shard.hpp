@@ -170,11 +170,29 @@ private:
         return content_size > content_size_max_ ? error_code(errc::record_too_large) : error_code();
     }
     static send_status refuse_send(refusal& why, error_code error, shared_text text);
-    // `partition` comes back chosen where it was open. No result: memory is missing.
-    shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition, const record_parts& parts,
-                                       std::size_t content_size) {
-        if (partition == any_partition) return append_sticky(topic, partition, parts, content_size);
-        return append_chosen(topic, partition, parts, content_size);
+    // `parts` has a key, a value and headers. `partition` comes back chosen where it was open. No result: memory is missing.
+    template <class Parts>
+    [[gnu::always_inline]] shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition,
+                                                              const Parts& parts, std::int64_t timestamp,
+                                                              std::size_t content_size) {
+        const bool is_sticky = partition == any_partition;
+        partition_queue* const to = is_sticky ? topic.sticky_queue : topic.queues.find(partition);
+        if (to != nullptr && (is_sticky || topic.is_sticky_local)) [[likely]] {
+            const shard_accumulator::appended done =
+                accumulator_.append_to_open(*to, parts, timestamp, content_size);
+            if (done.result != nullptr) [[likely]] {
+                if (is_sticky) note_sticky_choice(topic, done);
+                partition = to->partition;
+                return done;
+            }
+        }
+        const record_parts made{timestamp, parts.key, parts.value, parts.headers};
+        return is_sticky ? append_sticky(topic, partition, made, content_size)
+                         : append_chosen(topic, partition, made, content_size);
+    }
+    void note_sticky_choice(shard_topic& topic, const shard_accumulator::appended& done) noexcept {
+        if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_))
+            topic.sticky_queue = nullptr;
     }
     shard_accumulator::appended append_chosen(shard_topic& topic, std::int32_t partition,
                                               const record_parts& parts, std::size_t content_size);

@@ -192,11 +192,11 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     if (!is_accepted && !staged.try_decide(state::accepted))
         return take(staged, turn, now);  // withdrawn just now
 
-    record_parts timed = parts;
-    if (timed.timestamp == time_of_send) timed.timestamp = static_cast<std::int64_t>(loop_.wall_now());
-    staged.timestamp = timed.timestamp;
+    staged.timestamp =
+        parts.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : parts.timestamp;
     std::int32_t partition = placed.partition;
-    const shard_accumulator::appended done = append(to, partition, timed, staged.content_size());
+    const shard_accumulator::appended done =
+        append(to, partition, parts, staged.timestamp, staged.content_size());
     if (done.result == nullptr) return take_status::wait_memory;
     leave_queues(staged);
     settle_route(staged);

@@ -155,8 +155,7 @@ shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_
             done = append_to_new(topic, to, parts, content_size);
             if (done.result == nullptr) return done;
         }
-        if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_))
-            topic.sticky_queue = nullptr;
+        note_sticky_choice(topic, done);
         partition = to.partition;
         return done;
     }
@@ -164,7 +163,8 @@ shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_
 
 // Callers that never wait would keep the loop from sending: after some work it is the loop's turn.
 bool shard::is_turn_spent() const noexcept {
-    return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max;
+    return turn_bytes_ >= turn_bytes_max || turn_sends_ >= turn_sends_max ||
+           accumulator_.is_compression_behind();
 }
 
 send_status shard::refuse_send(refusal& why, error_code error, shared_text text) {
@@ -214,8 +214,7 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         core_.want_update(*this);
         return is_ingress_first(turn, behind) ? send_status::wait_turn : send_status::wait_partition;
     }
-    record_parts parts = parts_of(wanted);
-    const std::size_t content_size = record_content_size(parts);
+    const std::size_t content_size = record_content_size(wanted);
     if (content_size > content_size_max_) [[unlikely]] {
         return refuse_send(why, errc::record_too_large, size_text(to.name(), content_size));
     }
@@ -230,15 +229,15 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
             return send_status::wait_turn;
     }
 
-    parts.timestamp =
+    const std::int64_t timestamp =
         wanted.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : wanted.timestamp;
     std::int32_t partition = placed.partition;
-    const shard_accumulator::appended done = append(to, partition, parts, content_size);
+    const shard_accumulator::appended done = append(to, partition, wanted, timestamp, content_size);
     if (done.result == nullptr) [[unlikely]]
         return send_status::wait_memory;
     turn_bytes_ += content_size;
     ++turn_sends_;
-    new (&accepted) delivery(*done.result, done.index, parts.timestamp,
+    new (&accepted) delivery(*done.result, done.index, timestamp,
                              static_cast<std::int32_t>(wanted.key.size_or_minus_one()),
                              static_cast<std::int32_t>(wanted.value.size_or_minus_one()));
     return send_status::accepted;
@@ -362,7 +361,7 @@ void local_send::deadline_timer::expire(timer& due) noexcept {
     error_code why;
     if (late.waits_for_memory()) {
         why = errc::memory_timeout;
-        text = at.memory_text(record_content_size(parts_of(sent)), waited);
+        text = at.memory_text(record_content_size(sent), waited);
     } else {
         why = errc::metadata_timeout;
         text = at.metadata_text(at.topic(sent.topic), sent.partition, waited);

@@ -35,12 +35,6 @@ class partition_queue;
 struct ingress_tag;
 struct unappended_tag;
 
-// Of what a caller sends; the timestamp is not decided yet.
-inline record_parts parts_of(const record& sent) noexcept {
-    using sluice::detail::copy_by_words;
-    return {0, copy_by_words(sent.key), copy_by_words(sent.value), copy_by_words(sent.headers)};
-}
-
 class staged_record final : public mpsc_node,
                             public topic_waiter,
                             public memory_waiter,

@@ -16,14 +16,19 @@ result_block& delivery::block() noexcept {
     const event_loop* const here = event_loop::current();
     ensure(here == nullptr || holder->loop_token() == nullptr || holder->loop_token() == here);
 #endif
-    while (holder->is_split()) {
+    return holder->is_split() ? follow_split() : *holder;
+}
+
+result_block& delivery::follow_split() noexcept {
+    auto* holder = static_cast<result_block*>(holder_);
+    do {
         const result_block::part part = holder->find(index_);
         part.block->add_reference();
         holder->drop_reference();
         holder = part.block;
         holder_ = holder;
         index_ = part.first_index;
-    }
+    } while (holder->is_split());
     return *holder;
 }
 

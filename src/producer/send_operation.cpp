@@ -43,7 +43,7 @@ void send_operation::withdraw() noexcept {
     std::exchange(staged_, nullptr)->drop_reference();
 }
 
-bool send_operation::poll() {
+bool send_operation::poll_further() {
     switch (state_) {
         case state::done: return true;
         case state::waiting_here: return false;

@@ -40,7 +40,12 @@ public:
     // Appends the record, of which record_content_size is known. False, and nothing changed, if the batch is closed,
     // if the record does not fit under the write limit (ACC-7; the first one always does), or if a chunk is missing.
     bool try_append(const record_parts& parts, std::size_t content_size) noexcept {
-        const std::int64_t timestamp_delta = record_count_ == 0 ? 0 : parts.timestamp - base_timestamp_;
+        return try_append(parts, parts.timestamp, content_size);
+    }
+    // The same for anything with a key, a value and headers.
+    template <class Parts>
+    bool try_append(const Parts& parts, std::int64_t timestamp, std::size_t content_size) noexcept {
+        const std::int64_t timestamp_delta = record_count_ == 0 ? 0 : timestamp - base_timestamp_;
         const std::size_t body =
             record_body_size(content_size, timestamp_delta, static_cast<std::int32_t>(record_count_));
         const std::size_t size = record_size(body);
@@ -49,10 +54,11 @@ public:
         if (size <= static_cast<std::size_t>(chunk_end_ - cursor_)) [[likely]] {
             cursor_ =
                 write_record(cursor_, body, timestamp_delta, static_cast<std::int32_t>(record_count_), parts);
-        } else if (!append_over_chunks(parts, size, body, timestamp_delta)) {
+        } else if (!append_over_chunks({timestamp, parts.key, parts.value, parts.headers}, size, body,
+                                       timestamp_delta)) {
             return false;
         }
-        note_appended(parts.timestamp, size);
+        note_appended(timestamp, size);
         return true;
     }
 

@@ -59,6 +59,11 @@ inline std::byte* write_groups(std::byte* to, Word word) noexcept {
         *to = static_cast<std::byte>(word);
         return to + 1;
     }
+    if (word < 0x4000) {
+        to[0] = static_cast<std::byte>(word | 0x80);
+        to[1] = static_cast<std::byte>(word >> 7);
+        return to + 2;
+    }
     while (word >= 0x80) {
         *to++ = static_cast<std::byte>(word | 0x80);
         word = static_cast<Word>(word >> 7);

@@ -79,7 +79,8 @@ inline constexpr bool is_awaited_in_place = requires { typename Operation::await
 template <class Operation>
 typename Operation::value_type get(Operation& completed) {
     completed.poll();  // takes the result over
-    if (const error_code code = completed.error()) throw_error(code, completed.message());
+    if (completed.error().failed()) [[unlikely]]
+        throw_error(completed.error(), completed.message());
     if constexpr (!std::is_void_v<typename Operation::value_type>) return completed.take();
 }
 
