@@ -66,10 +66,8 @@ struct alignas(64) share {
     std::uint64_t end = 0;
     std::uint64_t rate = 0;  // records/s of all shares together; 0: as fast as possible
     std::uint64_t share_count = 1;
-    // Of record `next`: its place in the payload; and which one is timed next. Counted, since the divisions that would tell
-    // the same cost a tenth of a send.
-    std::uint64_t next_value = 0;
-    std::uint64_t next_timed = 0;
+    payload::cursor values;
+    std::uint64_t next_timed = 0;  // the number of the record that is timed next
     std::atomic<std::uint64_t> sent{0};
 
     // How far it may have come in the so many-th millisecond.
@@ -122,8 +120,7 @@ private:
     // The next record of a share, and whether it is to be timed.
     record take_next(share& of, bool& is_timed) const noexcept {
         const std::uint64_t number = of.next++;
-        record made(topic_, payload_.value(of.next_value));
-        if (++of.next_value == payload_.count()) of.next_value = 0;
+        record made(topic_, of.values.next());
         is_timed = number == of.next_timed;
         if (is_timed) of.next_timed += asked_.sample;
         if (asked_.key_size != 0) made.key = keys_.key(number);
@@ -230,7 +227,7 @@ private:
             share& of = *shares_[i];
             of.first = of.next = first + records * i / count;
             of.end = first + records * (i + 1) / count;
-            of.next_value = of.first % payload_.count();
+            of.values = payload::cursor(payload_, of.first);
             of.next_timed = first_timed_from(of.first);
             of.sent = 0;
             of.rate = rate;

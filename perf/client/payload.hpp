@@ -15,11 +15,22 @@ public:
     // `kind`: random, json, or a file. Throws std::runtime_error if the file cannot be read or is shorter than one value.
     payload(const std::string& kind, std::size_t size);
 
-    std::size_t count() const noexcept { return count_; }
-    // The so many-th, counted from 0.
-    std::string_view value(std::uint64_t place) const noexcept {
-        return {bytes_.data() + place * size_, size_};
-    }
+    // The values of records that follow each other, from record `first` on. Without a division for each, which would cost a
+    // tenth of a send.
+    class cursor {
+    public:
+        cursor() noexcept = default;
+        cursor(const payload& of, std::uint64_t first) noexcept : of_(&of), place_(first % of.count_) {}
+        std::string_view next() noexcept {
+            const std::string_view value(of_->bytes_.data() + place_ * of_->size_, of_->size_);
+            if (++place_ == of_->count_) place_ = 0;
+            return value;
+        }
+
+    private:
+        const payload* of_ = nullptr;
+        std::uint64_t place_ = 0;
+    };
     const std::string& bytes() const noexcept { return bytes_; }
 
 private:

@@ -31,7 +31,7 @@ public:
     bool has_work() const noexcept { return !waiting_.empty(); }
 
     // More waits than the next turn will do: what is accepted now would have left the caches when its turn comes.
-    bool is_behind() const noexcept { return waiting_bytes_ >= turn_bytes_ && is_on(); }
+    bool is_behind() const noexcept { return is_on() && waiting_bytes_ >= turn_bytes_; }
 
     void add(batch& closed) noexcept {
         waiting_bytes_ += closed.records.body_size();

@@ -231,8 +231,7 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_valid(sent)) return errc::invalid_record;
     topic_entry& topic = entry_of(sent);
     const route to = find_route(topic, sent, is_placed);
-    if (const error_code too_large = to.target->check_size(record_content_size(sent)))
-        return too_large;
+    if (const error_code too_large = to.target->check_size(record_content_size(sent))) return too_large;
     if (to.is_routed) {
         shards_.front()->post_function(
             [wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });

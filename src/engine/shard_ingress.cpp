@@ -233,7 +233,9 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     } else if (staged.current_state() == staged_record::state::accepted) {
         staged.result.error = why;
         staged.result.message = std::move(text);
-        if (staged.is_caller_gone()) refused_.push_back({staged.topic_name, staged.partition, staged.result});
+        staged.share_name(staged.topic->name);
+        if (staged.is_caller_gone())
+            refused_.push_back({staged.topic->name, staged.partition, staged.result});
         staged.event.set(staged_record::finished, &loop_);
     }
     staged.drop_reference();
@@ -323,7 +325,7 @@ void shard::expire_unappended(time_point now) {
         refuse(oldest, errc::delivery_timeout,
                shared_text(fmt::format(
                    "Expiring 1 record for {}: {} ms has passed since it was accepted, and it is in no batch",
-                   oldest.topic_name.view(),
+                   oldest.topic->name.view(),
                    std::chrono::duration_cast<std::chrono::milliseconds>(waited).count())));
     }
 }

@@ -16,8 +16,10 @@ staged_record* staged_record::make(const record& copied, topic_entry& topic) {
     std::unique_ptr<std::byte[]> large;
     if (!is_small) large = std::make_unique_for_overwrite<std::byte[]>(size);
     void* const block = blocks::allocate();
-    auto* const made = new (block) staged_record(topic.name);
-    made->copy(copied, is_small ? static_cast<std::byte*>(block) + sizeof(staged_record) : large.get());
+    auto* const made = new (block) staged_record;
+    auto* const behind = static_cast<char*>(block) + sizeof(staged_record);
+    made->copy(copied, is_small ? reinterpret_cast<std::byte*>(behind) : large.get());
+    made->copy_name(topic, behind + (is_small ? size : 0), static_cast<char*>(block) + block_size);
     made->large_bytes_ = std::move(large);
     made->size_bytes_ = sizeof(staged_record) + size;
     made->content_size_ = record_content_size(made->parts_);
@@ -48,6 +50,25 @@ void staged_record::copy(const record& copied, std::byte* to) noexcept {
     parts_.headers = {headers, copied.headers.size()};
     parts_.key = put(copied.key);
     parts_.value = put(copied.value);
+}
+
+void staged_record::copy_name(const topic_entry& topic, char* from, const char* end) noexcept {
+    const std::string_view name = topic.name.view();
+    if (name.size() > static_cast<std::size_t>(end - from)) {
+        topic_name_ = topic.name;
+    } else {
+        copied_name_ = {from, name.copy(from, name.size())};
+    }
+}
+
+void staged_record::share_name(const shared_text& name) noexcept {
+    if (!copied_name_.empty()) topic_name_ = name;
+}
+
+shared_text staged_record::topic_name() const {
+    // The shard may write it until then, unless it is there from the start.
+    const bool is_shared = copied_name_.empty() || event.level() >= finished;
+    return is_shared ? topic_name_ : shared_text(copied_name_);
 }
 
 void staged_record::drop_reference() noexcept {
@@ -84,7 +105,8 @@ void staged_record::on_result(task& self, fate what) {
     const bool is_dropped = done.is_caller_gone();
     done.take_result(what == fate::run);
     if (is_dropped && done.result.error && what == fate::run) {
-        done.at->core().report_dropped(done.topic_name, done.partition, 1, done.result);
+        done.at->core().report_dropped(done.topic != nullptr ? done.topic->name : done.topic_name(),
+                                       done.partition, 1, done.result);
     }
     done.drop_reference();
 }
@@ -103,13 +125,15 @@ void staged_record::take_result(bool is_valid) {
         result.outcome = outcome::possibly_persisted;
     }
     partition = holder->partition();
+    if (!is_caller_gone()) share_name(holder->topic());
     std::exchange(block, nullptr)->drop_reference();
     event.set(finished, loop);
 }
 
 staged_record* staged_record::share(result_block& block, std::uint32_t index, std::int64_t timestamp,
                                     std::int32_t key_size, std::int32_t value_size) {
-    auto* made = new (blocks::allocate()) staged_record(block.topic());
+    auto* made = new (blocks::allocate()) staged_record;
+    made->topic_name_ = block.topic();
     made->mark_accepted();
     made->loop = event_loop::current();
     made->partition_asked = block.partition();
@@ -131,7 +155,7 @@ staged_record* staged_record::share(result_block& block, std::uint32_t index, st
 
 record_metadata staged_record::metadata() const {
     record_metadata made;
-    made.topic = topic_name;
+    made.topic = topic_name();
     made.partition = partition;
     made.outcome = result.outcome;
     made.message = result.message;

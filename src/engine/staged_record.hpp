@@ -81,6 +81,8 @@ public:
     // Views into the copy; valid until free_bytes().
     record_parts parts() const noexcept;
     void free_bytes() noexcept { large_bytes_.reset(); }
+    // Before it is finished, unless nobody will ask.
+    void share_name(const shared_text& name) noexcept;
 
     std::size_t size_bytes() const noexcept { return size_bytes_; }
     std::size_t content_size() const noexcept { return content_size_; }
@@ -88,8 +90,10 @@ public:
     void serve_topic(time_point now) override;
     bool serve_memory(time_point now) override;
 
+    // Of the topic, for the caller: at any time.
+    shared_text topic_name() const;
+
     // ---- written before the push, and never again
-    const shared_text topic_name;
     std::int32_t partition_asked = any_partition;
 
     // ---- written before the push, then by the shard
@@ -129,12 +133,12 @@ private:
     static constexpr std::size_t block_size = 640;
     using blocks = travelling_blocks<block_size>;
 
-    explicit staged_record(shared_text topic_name_) noexcept
-        : completion(&on_result), topic_name(std::move(topic_name_)) {}
+    staged_record() noexcept : completion(&on_result) {}
     ~staged_record() = default;
     static void on_result(task& self, fate what);
     void take_result(bool is_valid);
     void copy(const record& copied, std::byte* to) noexcept;
+    void copy_name(const topic_entry& topic, char* from, const char* end) noexcept;
 
     std::atomic<std::uint32_t> references_{2};
     std::atomic<state> state_{state::waiting};
@@ -142,6 +146,10 @@ private:
     std::size_t content_size_ = 0;
     record_parts parts_;  // views into the copy
     std::unique_ptr<std::byte[]> large_bytes_;
+    // The topic's name is copied like the record: a reference to the shared text would be counted up here and down at the shard, for
+    // every record, in one cache line of all. It is shared where the record has its result, or if it is too long to copy.
+    std::string_view copied_name_;
+    shared_text topic_name_;
 };
 
 }  // namespace sluice

@@ -73,7 +73,7 @@ record_metadata delivery::take() {
                                    : staged().metadata();
     }
     record_metadata known;
-    known.topic = kind_ == kind::core ? block().topic() : staged().topic_name;
+    known.topic = kind_ == kind::core ? block().topic() : staged().topic_name();
     known.partition = kind_ == kind::core ? block().partition() : staged().partition_asked;
     known.outcome = outcome::possibly_persisted;  // it goes on
     return known;

@@ -74,8 +74,9 @@ inline std::size_t batch_size_upper_bound(std::size_t content_size) noexcept {
 // Writes a record of `body_size` at `to`, which has room for record_size(body_size); returns where the next one goes.
 // `parts` has a key, a value and headers, as record_parts and record have.
 template <class Parts>
-[[gnu::always_inline]] inline std::byte* write_record(std::byte* to, std::size_t body_size, std::int64_t timestamp_delta,
-                        std::int32_t offset_delta, const Parts& parts) noexcept {
+[[gnu::always_inline]] inline std::byte* write_record(std::byte* to, std::size_t body_size,
+                                                      std::int64_t timestamp_delta, std::int32_t offset_delta,
+                                                      const Parts& parts) noexcept {
     to = wire::write_varint(to, static_cast<std::int32_t>(body_size));
     *to++ = std::byte{0};  // attributes
     to = wire::write_varlong(to, timestamp_delta);

@@ -29,10 +29,13 @@ TEST(Payload, RandomIsTheSameInEveryProgram) {
 TEST(Payload, IsCutIntoValuesThatAreUsedInTurn) {
     const payload made("random", 300'000);
 
-    EXPECT_EQ(made.value(0).data(), made.bytes().data());
-    EXPECT_EQ(made.value(2).data(), made.bytes().data() + 600'000);
-    EXPECT_EQ(made.value(3).data(), made.bytes().data()) << "three fit into a mebibyte";
-    EXPECT_EQ(made.value(3).size(), 300'000u);
+    payload::cursor from_the_start(made, 0);
+    EXPECT_EQ(from_the_start.next().data(), made.bytes().data());
+    EXPECT_EQ(from_the_start.next().data(), made.bytes().data() + 300'000);
+    EXPECT_EQ(from_the_start.next().data(), made.bytes().data() + 600'000);
+    EXPECT_EQ(from_the_start.next().data(), made.bytes().data()) << "three fit into a mebibyte";
+    EXPECT_EQ(from_the_start.next().size(), 300'000u);
+    EXPECT_EQ(payload::cursor(made, 3'000'002).next().data(), made.bytes().data() + 600'000);
 }
 
 TEST(Payload, SaysWhatIsWrongWithAFile) {

@@ -106,6 +106,31 @@ TEST(StagedRecord, NullAndEmptyStayDifferent) {
     let_go(empties);
 }
 
+// Copied behind the record, in its block; or shared, where there is no room.
+TEST(StagedRecord, NamesItsTopicAtAnyTimeHoweverLongTheName_SND_9) {
+    fixture on;
+    for (const std::size_t name_size : {1u, 40u, 100u, 249u, 5000u}) {
+        for (const std::size_t value_size : {0u, 100u, 130u, 2000u}) {
+            const std::string name(name_size, 'n'), value(value_size, 'v');
+            staged_record& staged =
+                *staged_record::make(record_of(std::nullopt, value), *on.registry.find_or_add(name));
+            EXPECT_EQ(staged.topic_name().view(), name) << value_size;
+            EXPECT_EQ(staged.parts().value, bytes_view(value)) << name_size;
+            staged.free_bytes();
+            EXPECT_EQ(staged.topic_name().view(), name) << value_size;
+
+            result_block& block = *on.blocks->make(*on.blocks, shared_text(name), 3);
+            staged.mark_accepted();
+            staged.loop = &on.on.loop;
+            staged.block = &block;  // with its maker's reference
+            block.wait(staged);
+            on.finish(block, stored_at(1));
+            EXPECT_EQ(staged.metadata().topic.view(), name) << value_size;
+            staged.drop_reference();
+        }
+    }
+}
+
 TEST(StagedRecord, IsEitherWithdrawnOrDecided) {
     fixture on;
     staged_record& withdrawn = on.make(record_of("k", "v"));
