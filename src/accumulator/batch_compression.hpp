@@ -30,8 +30,8 @@ public:
     bool is_on() const noexcept { return type_ != compression::none; }
     bool has_work() const noexcept { return !waiting_.empty(); }
 
-    // More waits than the next turn will do: what is accepted now would have left the caches when its turn comes.
-    bool is_behind() const noexcept { return is_on() && waiting_bytes_ >= turn_bytes_; }
+    // So much waits that what is accepted now would have left the caches when its turn comes.
+    bool is_behind() const noexcept { return waiting_bytes_ >= behind_bytes; }
 
     void add(batch& closed) noexcept {
         waiting_bytes_ += closed.records.body_size();
@@ -69,6 +69,7 @@ private:
         waiting.list_hook<compress_tag>::unlink();
     }
 
+    static constexpr std::int64_t behind_bytes = 256 * 1024;
     static constexpr duration turn_time = std::chrono::milliseconds(1);
 
     compression type_;

@@ -124,7 +124,7 @@ public:
     }
     // Batches are left for the next turn.
     bool has_to_compress() const noexcept { return compression_.has_work(); }
-    // More than a turn's share: records had better be accepted later, for what waits here costs memory and cache misses.
+    // Records had better be accepted later: what waits here costs memory and cache misses.
     bool is_compression_behind() const noexcept { return compression_.is_behind(); }
 
     // ---- batches back
