@@ -3,7 +3,7 @@ import math
 from html import escape
 
 from cases import METRICS
-from tables import COLUMNS, amount, conditions, goals_of, rows_of
+from tables import COLUMNS, amount, conditions, goals_of, own_flags, rows_of
 
 # Ours are blue, peers are not; each contestant keeps its colour throughout.
 COLOURS = {"sluice": "#2f6fde", "sluice-best": "#1746a2", "sluice-epoll": "#6fa3f5"}
@@ -175,7 +175,9 @@ def section(figures, case, colours):
     goals = "".join(f'<li><span class="{"met" if is_met else "missed"}">{"met" if is_met else "missed"}</span> '
                     f'{escape(title)}: <code>{escape(goal.text)}</code>: {own}, bound {bound}</li>'
                     for goal, title, own, bound, is_met in goals_of(figures, case))
+    own = "; ".join(f"{escape(title)} <code>{escape(flags)}</code>" for title, flags in own_flags(figures, case))
     return (f'<section id="{escape(case.name)}"><h2>{escape(case.title)}</h2><code>{escape(" ".join(case.flags))}</code>'
+            f'{f"<small> and {own}</small>" if own else ""}'
             f'<div class="plots">{"".join(plots)}</div>{table(figures, case)}<ul class="goals">{goals}</ul></section>')
 
 

@@ -86,6 +86,14 @@ def conditions(result):
     return lines
 
 
+def own_flags(figures, case):
+    """(title, flags) of the contestants that run the case with flags of their own."""
+    for contestant in figures.contestants(case):
+        flags = (*contestant.flags, *case.more.get(contestant.name, ()))
+        if flags:
+            yield contestant.title, " ".join(flags)
+
+
 def markdown(result, figures):
     out = ["# Producers compared", ""]
     out += [f"- {line}" for line in conditions(result)]
@@ -93,7 +101,8 @@ def markdown(result, figures):
         head = [""]
         for metric in COLUMNS[case.kind]:
             head += [METRICS[metric][0], "× best peer"]
-        out += ["", f"## {case.title}", "", f"`{' '.join(case.flags)}`", "",
+        own = "; ".join(f"{title} `{flags}`" for title, flags in own_flags(figures, case))
+        out += ["", f"## {case.title}", "", f"`{' '.join(case.flags)}`" + (f" and {own}" if own else ""), "",
                 "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for title, cells in rows_of(figures, case):
             row = [title]

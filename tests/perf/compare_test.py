@@ -176,6 +176,7 @@ class Texts(unittest.TestCase):
         self.assertIn("- met: Ours & <fast>: `records_s >= 2 x best`: 5.50, bound 4.00\n", text)
         self.assertIn("- MISSED: Ours & <fast>: `cpu_s_per_m <= 0.5 x best`: 0.1, bound 0.05\n", text)
         self.assertIn("- met: Ours & <fast>: `p99_us <= 250`: 120, bound 250\n", text)
+        self.assertIn("`--partitions 3 --records 100 --chunk 1 -X b=2` and Ours & <fast> `--chunk 2000 --records 200`\n", text)
         self.assertNotIn("quiet", text)
 
     def test_says_what_is_wrong_with_the_runs(self):
