@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "integration/kafka/kafka_of.hpp"
 #include "integration/kafka/log_check.hpp"
@@ -23,10 +26,27 @@ protected:
         return made;
     }
 
+    static constexpr const char* probe_key = "ready?";
+
+    // A broker may know of a partition later than the tool that made it; to acks=0 it answers that by closing the connection,
+    // and what was under way is lost. So each partition has stored a record before.
+    static void wait_until_ready(runtime& loops, const std::string& bootstrap, const std::string& topic) {
+        producer_config config;
+        config.bootstrap_servers = bootstrap;
+        producer to = wait(producer::create(loops, config));
+        for (std::int32_t partition = 0; partition < partition_count; ++partition) {
+            record probe(topic, probe_key, "");
+            probe.partition = partition;
+            wait(to.deliver(probe));
+        }
+        wait(to.close());
+    }
+
     // Sends all, closes, and gives what the senders were told.
     std::vector<sending::receipt> send_all(const std::string& topic, const char* acks) {
         kafka->create_topic(topic, partition_count, 1);
         runtime loops({.shards = 2});
+        if (std::string_view(acks) == "0") wait_until_ready(loops, kafka->bootstrap(), topic);
         producer_config config;
         config.bootstrap_servers = kafka->bootstrap();
         EXPECT_FALSE(config.set("acks", acks));
@@ -71,6 +91,7 @@ TEST_F(OneBrokerAcks, ZeroTellsNoOffsetAndStoresAllTheSame_SND_19) {
     std::map<std::string, std::size_t, std::less<>> read_of;
     std::size_t read_count = 0;
     kafka->read_back("acks-0", [&](const stored_record& each) {
+        if (each.key == probe_key) return;
         ++read_count;
         const auto sent = numbers_of.find(each.key);
         ASSERT_NE(sent, numbers_of.end()) << "nobody sent key " << each.key;
