@@ -32,8 +32,12 @@ constexpr std::uint64_t signal_id = 0;
 constexpr std::uint64_t first_listener_id = 1;
 constexpr std::uint64_t first_connection_id = 1000;
 
+[[noreturn]] void throw_error(const std::string& what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
 void check(bool is_good, const char* what) {
-    if (!is_good) throw std::system_error(errno, std::generic_category(), what);
+    if (!is_good) throw_error(what);
 }
 
 double seconds(const timeval& time) {
@@ -89,7 +93,8 @@ void server::listen(std::uint16_t port) {
     address.sin_port = htons(port);
     errno = EINVAL;
     check(::inet_pton(AF_INET, options_.host.c_str(), &address.sin_addr) == 1, "the host's address");
-    check(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "bind");
+    const bool is_bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    if (!is_bound) throw_error(fmt::format("{}:{}", options_.host, port));
     check(::listen(fd, SOMAXCONN) == 0, "listen");
     socklen_t size = sizeof address;
     check(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0, "getsockname");
