@@ -192,19 +192,14 @@ void producer_core::stage(send_operation& sent, time_point started) {
     if (const error_code too_large = to.target->check_size(content_size)) {
         return sent.fail(too_large, to.target->size_text(topic.name.view(), content_size));
     }
-    staged_record* staged = staged_record::make(wanted, topic);
+    staged_record* staged = staged_record::make(wanted, content_size, topic);
     staged->partition = staged->partition_asked = to.partition;
     staged->home = to.home;
-    staged->give_up_at = sent.deadline_;
     staged->started = started;
     staged->is_routed = to.is_routed;
-    if (to.is_routed) {
-        topic.routed_count.fetch_add(1, std::memory_order_relaxed);
-    } else if (to.target->try_take_credit(staged->size_bytes())) {
-        staged->paid_credit = staged->size_bytes();
-        staged->mark_accepted();
-    }
-    const bool is_accepted = staged->current_state() == staged_record::state::accepted;
+    const bool is_accepted = !to.is_routed && to.target->try_pay(*staged);
+    if (!is_accepted) staged->aside().give_up_at = sent.deadline_;
+    if (to.is_routed) topic.routed_count.fetch_add(1, std::memory_order_relaxed);
     if (!to.target->push(*staged)) {
         if (to.is_routed) topic.routed_count.fetch_sub(1, std::memory_order_relaxed);
         staged->drop_reference();
@@ -217,10 +212,11 @@ void producer_core::stage(send_operation& sent, time_point started) {
 }
 
 void producer_core::stage_here(send_operation& sent, shard& at, send_status why) {
-    staged_record* const staged = staged_record::make(sent.record_, entry_of(sent.record_));
+    staged_record* const staged =
+        staged_record::make(sent.record_, record_content_size(sent.record_), entry_of(sent.record_));
     staged->partition = staged->partition_asked = sent.record_.partition;
     staged->home = at.index();
-    staged->give_up_at = sent.deadline_;
+    staged->aside().give_up_at = sent.deadline_;
     at.wait_here(*staged, why);
     sent.staged_ = staged;
     sent.state_ = send_operation::state::waiting_there;
@@ -231,19 +227,18 @@ result<delivery> producer_core::try_stage(const record& sent, bool is_placed) {
     if (!is_valid(sent)) return errc::invalid_record;
     topic_entry& topic = entry_of(sent);
     const route to = find_route(topic, sent, is_placed);
-    if (const error_code too_large = to.target->check_size(record_content_size(sent))) return too_large;
+    const std::size_t content_size = record_content_size(sent);
+    if (const error_code too_large = to.target->check_size(content_size)) return too_large;
     if (to.is_routed) {
         shards_.front()->post_function(
             [wanted = topic.shared_from_this()](shard& home) { home.want_for_others(wanted); });
         return errc::would_block;
     }
-    staged_record* staged = staged_record::make(sent, topic);
+    staged_record* staged = staged_record::make(sent, content_size, topic);
     staged->partition = staged->partition_asked = to.partition;
     staged->home = to.home;
-    const bool has_credit = to.target->try_take_credit(staged->size_bytes());
+    const bool has_credit = to.target->try_pay(*staged);
     if (has_credit) {
-        staged->paid_credit = staged->size_bytes();
-        staged->mark_accepted();
         if (to.target->push(*staged)) return delivery(*staged);
     } else {
         to.target->post_function([](shard& on) { on.lend_credit(); });

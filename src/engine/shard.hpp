@@ -82,8 +82,9 @@ public:
         };
         return post(std::make_unique<calling>(std::move(function)));
     }
-    // Bytes of ingress credit, if there are as many. What was taken is given back when the record is in a batch.
-    bool try_take_credit(std::size_t size_bytes) noexcept;
+    // Before the push: pays with ingress credit, if there is enough, and the record is accepted. What was taken is given
+    // back when the record is in a batch.
+    bool try_pay(staged_record& staged) noexcept;
     // False, and it stays the caller's, if the shard is closed.
     bool push(staged_record& staged) noexcept;
     // The largest record that can ever be accepted here.

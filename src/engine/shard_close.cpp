@@ -102,7 +102,7 @@ void shard::refuse_staged() {
     while (!ingress_.empty()) take(ingress_.front(), served_by::memory, now);
     std::vector<staged_record*> waiting;
     const auto add_one = [&](auto& each) {
-        if (auto* staged = dynamic_cast<staged_record*>(&each)) waiting.push_back(staged);
+        if (auto* staged = dynamic_cast<staged_record::aside_part*>(&each)) waiting.push_back(&staged->of);
     };
     const auto add = [&](auto& list) {
         for (topic_waiter& each : list) add_one(each);

@@ -16,13 +16,15 @@ constexpr std::size_t credit_bytes_max = 2 * 1024 * 1024;  // of staged records 
 
 // ---- any thread
 
-bool shard::try_take_credit(std::size_t size_bytes) noexcept {
-    const auto wanted = static_cast<std::int64_t>(size_bytes);
+bool shard::try_pay(staged_record& staged) noexcept {
+    const auto wanted = static_cast<std::int64_t>(staged.size_bytes());
     std::int64_t left = credit_.load(std::memory_order_relaxed);
-    while (left >= wanted) {
-        if (credit_.compare_exchange_weak(left, left - wanted, std::memory_order_relaxed)) return true;
-    }
-    return false;
+    do {
+        if (left < wanted) return false;
+    } while (!credit_.compare_exchange_weak(left, left - wanted, std::memory_order_relaxed));
+    staged.paid_credit = static_cast<std::uint32_t>(wanted);
+    staged.mark_accepted();
+    return true;
 }
 
 bool shard::push(staged_record& staged) noexcept {
@@ -56,9 +58,10 @@ void shard::adopt(staged_record& staged, time_point now) {
     if (staged.started == time_point{}) staged.started = now;
     if (staged.current_state() == staged_record::state::accepted) return;
     const time_point by_config = after(staged.started, core_.config().max_block);
-    staged.has_call_deadline = staged.give_up_at < by_config;
-    staged.give_up_at = std::min(staged.give_up_at, by_config);
-    loop_.set_timer(staged.deadline, staged.give_up_at);
+    staged_record::aside_part& waiting = staged.aside();
+    waiting.has_call_deadline = waiting.give_up_at < by_config;
+    waiting.give_up_at = std::min(waiting.give_up_at, by_config);
+    loop_.set_timer(waiting, waiting.give_up_at);
 }
 
 void shard::wait_here(staged_record& staged, send_status why) {
@@ -66,10 +69,10 @@ void shard::wait_here(staged_record& staged, send_status why) {
     adopt(staged, loop_.now());
     staged.is_local = true;
     switch (why) {
-        case wait_topic: topic(*staged.topic).waiters.push_back(staged); return;
-        case wait_partition: topic(*staged.topic).partition_waiters.push_back(staged); return;
-        case wait_turn: yielded_.push_back(staged); return;
-        case wait_memory: pool_.wait(staged); return;
+        case wait_topic: topic(*staged.topic).waiters.push_back(staged.aside()); return;
+        case wait_partition: topic(*staged.topic).partition_waiters.push_back(staged.aside()); return;
+        case wait_turn: yielded_.push_back(staged.aside()); return;
+        case wait_memory: pool_.wait(staged.aside()); return;
         case accepted:
         case refused:
         case elsewhere: break;
@@ -118,15 +121,17 @@ bool shard::ingress_waiter::serve_memory(time_point now) {
 // Off wherever it waits for its turn, its topic or memory.
 void shard::leave_waiting(staged_record& staged) noexcept {
     if (staged.list_hook<ingress_tag>::is_linked()) staged.list_hook<ingress_tag>::unlink();
-    if (staged.waits_for_topic()) staged.list_hook<topic_waiter>::unlink();
-    if (staged.waits_for_memory()) staged.list_hook<memory_waiter>::unlink();
+    staged_record::aside_part* const waiting = staged.aside_if_any();
+    if (waiting == nullptr) return;
+    if (waiting->waits_for_topic()) waiting->list_hook<topic_waiter>::unlink();
+    if (waiting->waits_for_memory()) waiting->list_hook<memory_waiter>::unlink();
 }
 
 // Off every queue of the shard; the references stay.
 void shard::leave_queues(staged_record& staged) noexcept {
     leave_waiting(staged);
     if (staged.list_hook<unappended_tag>::is_linked()) staged.list_hook<unappended_tag>::unlink();
-    loop_.cancel_timer(staged.deadline);
+    if (staged_record::aside_part* const waiting = staged.aside_if_any()) loop_.cancel_timer(*waiting);
 }
 
 // Takes a staged record as far as it gets: into a batch, to another shard, or onto the queue of its topic. `gone`: it was
@@ -147,7 +152,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     shard_topic& to = topic(*staged.topic);
     const auto wait_in = [&](auto& waiters) {
         leave_waiting(staged);
-        waiters.push_back(staged);
+        waiters.push_back(staged.aside());
         return take_status::wait_topic;
     };
     if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) {
@@ -227,15 +232,13 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
     give_back_credit(staged);
     staged.free_bytes();
     if (staged.try_decide(staged_record::state::refused)) {
-        staged.result.error = why;
-        staged.result.message = std::move(text);
+        staged.fail(why, std::move(text));
         staged.event.set(staged_record::decided, &loop_);
     } else if (staged.current_state() == staged_record::state::accepted) {
-        staged.result.error = why;
-        staged.result.message = std::move(text);
+        staged.fail(why, std::move(text));
         staged.share_name(staged.topic->name);
         if (staged.is_caller_gone())
-            refused_.push_back({staged.topic->name, staged.partition, staged.result});
+            refused_.push_back({staged.topic->name, staged.partition, staged.failure()});
         staged.event.set(staged_record::finished, &loop_);
     }
     staged.drop_reference();
@@ -245,9 +248,9 @@ void shard::refuse(staged_record& staged, error_code why, shared_text text) {
 void shard::serve_topic(staged_record& staged, time_point now) {
     const take_status status = take(staged, served_by::topic, now);
     if (status != take_status::wait_memory && status != take_status::wait_turn) return;
-    staged.list_hook<topic_waiter>::unlink();
+    staged.aside().list_hook<topic_waiter>::unlink();
     if (staged.is_local) {  // among the callers on this loop
-        status == take_status::wait_turn ? yielded_.push_back(staged) : pool_.wait(staged);
+        status == take_status::wait_turn ? yielded_.push_back(staged.aside()) : pool_.wait(staged.aside());
         return;
     }
     // Back to its place: who arrived later goes behind it again.
@@ -269,7 +272,7 @@ void shard::forward(staged_record& staged, shard& owner) {
     give_back_credit(staged);
     if (staged.current_state() == staged_record::state::accepted) {
         owner.credit_.fetch_sub(static_cast<std::int64_t>(staged.size_bytes()), std::memory_order_relaxed);
-        staged.paid_credit = staged.size_bytes();
+        staged.paid_credit = static_cast<std::uint32_t>(staged.size_bytes());
     }
     topic_entry* const routed_by = staged.is_routed ? staged.topic : nullptr;
     staged.is_routed = false;
@@ -337,10 +340,10 @@ time_point shard::unappended_deadline() const noexcept {
 void shard::on_staged_deadline(staged_record& staged) {
     const duration waited = loop_.now() - staged.started;
     shard_topic& to = topic(*staged.topic);
-    const bool waits_for_topic = staged.waits_for_topic();
-    const error_code why = staged.has_call_deadline ? errc::call_timeout
-                           : waits_for_topic        ? errc::metadata_timeout
-                                                    : errc::memory_timeout;
+    const bool waits_for_topic = staged.aside().waits_for_topic();
+    const error_code why = staged.aside().has_call_deadline ? errc::call_timeout
+                           : waits_for_topic                ? errc::metadata_timeout
+                                                            : errc::memory_timeout;
     refuse(staged, why,
            waits_for_topic ? metadata_text(to, staged.partition, waited)
                            : memory_text(staged.content_size(), waited));

@@ -27,22 +27,23 @@ public:
     static constexpr bool are_kept = true;
 #endif
 
-    // Of `Size` bytes, aligned for anything. Throws std::bad_alloc.
+    // Of `Size` bytes, from the beginning of a cache line on. Throws std::bad_alloc.
     static void* allocate() {
         if (cache* mine = here()) {
             if (mine->loaded.count == 0) mine->refill();
             if (mine->loaded.count != 0) return mine->loaded.pop();
         }
-        return ::operator new(Size);
+        return ::operator new(Size, alignment);
     }
     static void free(void* block) noexcept {
         cache* mine = here();
-        if (mine == nullptr) return ::operator delete(block);
+        if (mine == nullptr) return ::operator delete(block, alignment);
         if (mine->loaded.count == magazine::capacity) mine->make_room();
         mine->loaded.push(block);
     }
 
 private:
+    static constexpr std::align_val_t alignment{64};
     struct free_block {
         free_block* next;
     };
@@ -64,7 +65,7 @@ private:
             return taken;
         }
         void give_back() noexcept {
-            while (count != 0) ::operator delete(pop());
+            while (count != 0) ::operator delete(pop(), alignment);
         }
     };
 

@@ -50,7 +50,7 @@ error_code delivery::error() noexcept {
     switch (kind_) {
         case kind::empty: return errc::invalid_record;
         case kind::core: return block().result().error;
-        case kind::shared: return staged().result.error;
+        case kind::shared: return staged().error();
     }
     return {};
 }
@@ -61,7 +61,7 @@ shared_text delivery::message() {
         case kind::empty:
             return shared_text("this delivery is empty: it was moved from, or never came from send()");
         case kind::core: return block().result().message;
-        case kind::shared: return staged().result.message;
+        case kind::shared: return staged().message();
     }
     return {};
 }

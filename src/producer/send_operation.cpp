@@ -91,7 +91,7 @@ bool send_operation::finish_staged() {
         accept(delivery(decided));  // with our reference
         return true;
     }
-    fail(decided.result.error, decided.result.message);
+    fail(decided.error(), decided.message());
     decided.drop_reference();
     return true;
 }

@@ -20,7 +20,7 @@ struct fixture {
     slab_ptr<result_block> blocks = slab<result_block>::create();
 
     staged_record& make(const record& copied) {
-        return *staged_record::make(copied, *registry.find_or_add("orders"));
+        return *staged_record::make(copied, record_content_size(copied), *registry.find_or_add("orders"));
     }
     result_block& block(std::int32_t partition = 3) {
         return *blocks->make(*blocks, shared_text("orders"), partition);
@@ -86,8 +86,18 @@ TEST(StagedRecord, HoldsACopyOfItsOwn) {
     EXPECT_EQ(staged.key_size, 3);
     EXPECT_EQ(staged.value_size, 5);
     EXPECT_EQ(staged.content_size(), record_content_size(parts));
-    EXPECT_EQ(staged.size_bytes(), sizeof(staged_record) + 3 * sizeof(header) + 3 + 5 + (4 + 1) + 4)
-        << "what it costs of the ingress";
+    EXPECT_EQ(staged.size_bytes(), staged_record::block_size) << "what it costs of the ingress";
+    let_go(staged);
+}
+
+TEST(StagedRecord, WhatDoesNotFitIntoItsBlockCostsMore) {
+    fixture on;
+    const std::string value(5000, 'v');
+    staged_record& staged = on.make(record_of("key", value));
+
+    EXPECT_EQ(staged.size_bytes(), staged_record::block_size + 3 + 5000);
+    EXPECT_EQ(staged.parts().key, bytes_view("key"));
+    EXPECT_EQ(staged.parts().value, bytes_view(value));
     let_go(staged);
 }
 
@@ -112,8 +122,9 @@ TEST(StagedRecord, NamesItsTopicAtAnyTimeHoweverLongTheName_SND_9) {
     for (const std::size_t name_size : {1u, 40u, 100u, 249u, 5000u}) {
         for (const std::size_t value_size : {0u, 100u, 130u, 2000u}) {
             const std::string name(name_size, 'n'), value(value_size, 'v');
+            const record sent = record_of(std::nullopt, value);
             staged_record& staged =
-                *staged_record::make(record_of(std::nullopt, value), *on.registry.find_or_add(name));
+                *staged_record::make(sent, record_content_size(sent), *on.registry.find_or_add(name));
             EXPECT_EQ(staged.topic_name().view(), name) << value_size;
             EXPECT_EQ(staged.parts().value, bytes_view(value)) << name_size;
             staged.free_bytes();
@@ -246,7 +257,7 @@ TEST(StagedRecord, AFailureNamesTheRecordAndNothingElse_SND_9) {
 
     on.finish(block, std::move(failure));
 
-    EXPECT_EQ(shared.result.error, errc::delivery_timeout);
+    EXPECT_EQ(shared.error(), errc::delivery_timeout);
     const record_metadata failed = shared.metadata();
     EXPECT_EQ(failed.topic.view(), "orders");
     EXPECT_EQ(failed.partition, 3);
@@ -272,8 +283,8 @@ TEST(StagedRecord, WhenTheLoopEndsFirstTheRecordMayBeStored) {
     on.on.loop.end();  // before the turn that would have told
 
     EXPECT_EQ(shared.event.level(), staged_record::finished);
-    EXPECT_EQ(shared.result.error, errc::closed);
-    EXPECT_EQ(shared.result.outcome, outcome::possibly_persisted);
+    EXPECT_EQ(shared.error(), errc::closed);
+    EXPECT_EQ(shared.metadata().outcome, outcome::possibly_persisted);
     shared.drop_reference();
     block.drop_reference();
     EXPECT_EQ(on.blocks->live_count(), 0u);
