@@ -15,14 +15,18 @@ constexpr std::int16_t produce_version_min = 3;
 constexpr std::int16_t produce_version_max = 13;
 
 constexpr std::int16_t unknown_topic_or_partition = 3;
+constexpr std::int16_t invalid_record = 87;
 constexpr std::int16_t unknown_topic_id = 100;
 
-// The head of a batch: offset:i64 size:i32 epoch:i32 magic:i8 ... count:i32, where `size` begins behind itself.
+// The head of a batch: offset:i64 size:i32 epoch:i32 magic:i8 crc:u32 attributes:i16 ... producer:i64 ... count:i32, where `size` begins behind itself.
 constexpr std::size_t batch_head_size = 61;
 constexpr std::size_t batch_size_at = 8;
 constexpr std::size_t batch_size_end = 12;
 constexpr std::size_t batch_magic_at = 16;
+constexpr std::size_t batch_attributes_at = 21;
+constexpr std::size_t batch_producer_id_at = 43;
 constexpr std::size_t batch_count_at = 57;
+constexpr std::int16_t codec_bits = 7;  // of the attributes
 constexpr std::byte batch_magic{2};
 
 wire::encoding encoding_of(bool is_flexible) noexcept {
@@ -135,6 +139,7 @@ bool request_reader::take_produce(wire::reader& in, std::int16_t version) {
     is_flexible_ = is_flexible;
     version_ = version;
     is_answered_ = acks != 0;
+    ++counts_.requests_by_acks[acks == 0 ? 0 : acks == 1 ? 1 : 2];
     topics_left_ = static_cast<std::uint32_t>(topic_count);
     (void)wire::begin_response(answer_, wire::api_key::produce, version, header.correlation_id);
     answer_.write_length(topics_left_, encoding_of(is_flexible));
@@ -234,6 +239,7 @@ bool request_reader::take_batch(wire::reader& in) {
     records_left_ -= batch_head_size;
     body_left_ = whole_size - batch_head_size;
     expected_ = body_left_ > 0 ? expected::body : next_batch();
+    if (partition_error_ == 0 && counts_.records >= counts_.refuse_after) partition_error_ = invalid_record;
     if (partition_error_ != 0) {
         ++counts_.errors;
         return true;
@@ -245,6 +251,10 @@ bool request_reader::take_batch(wire::reader& in) {
     counts_.records += static_cast<std::uint64_t>(record_count);
     counts_.bytes += whole_size;
     ++counts_.batches;
+    ++counts_.batches_by_codec[static_cast<std::size_t>(
+        wire::load_big_endian<std::int16_t>(head.data() + batch_attributes_at) & codec_bits)];
+    if (wire::load_big_endian<std::int64_t>(head.data() + batch_producer_id_at) >= 0)
+        ++counts_.idempotent_batches;
     return true;
 }
 

@@ -3,17 +3,20 @@
 //   request    = size:i32 header transactional-id acks:i16 timeout-ms:i32 topic-count topic* [tags]
 //   topic      = name or id, partition-count partition* [tags]
 //   partition  = index:i32 records-size batch* [tags]
-//   batch      = head:61 body          of the head only its size and its count of records are read
+//   batch      = head:61 body          of the head its size, its codec, whether there is a producer id, and its
+//                                      count of records are read
 //
 // No I/O: bytes come in through `room` and `received`, and what need not be copied at all through `skippable` and
 // `skipped`. Every item above but the body is taken in whole, as soon as all of it is there.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -31,6 +34,14 @@ struct counts {
     std::uint64_t records = 0;
     std::uint64_t bytes = 0;  // of batches
     std::uint64_t errors = 0;
+
+    static constexpr std::array<std::string_view, 8> codecs{"none", "gzip", "snappy", "lz4",
+                                                            "zstd", "5",    "6",      "7"};
+    std::array<std::uint64_t, codecs.size()> batches_by_codec{};
+    std::array<std::uint64_t, 3> requests_by_acks{};  // 0, 1, all
+    std::uint64_t idempotent_batches = 0;
+
+    std::uint64_t refuse_after = UINT64_MAX;  // records: batches that come later are answered with an error
 };
 
 // Owner: the sink's thread. Errors: false from `received` and `skipped`; `error` says what was wrong.

@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <stdexcept>
 #include <system_error>
 
 namespace sluice::sink {
@@ -69,6 +70,8 @@ server::server(const server_options& options, topics& all) : options_(options), 
     for (const int each : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&handled, each);
     check((signals_ = ::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0, "signalfd");
     watch(signals_, signal_id, EPOLLIN, EPOLL_CTL_ADD);
+    counts_.refuse_after = options.refuse_after;
+    resolve();
     for (std::size_t broker = 0; broker < options.brokers; ++broker) {
         listen(options.port == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(options.port + broker));
     }
@@ -82,6 +85,20 @@ server::~server() {
     ::close(epoll_);
 }
 
+void server::resolve() {
+    addrinfo wanted{};
+    wanted.ai_family = AF_INET;
+    wanted.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (const int error = ::getaddrinfo(options_.host.c_str(), nullptr, &wanted, &found); error != 0) {
+        throw std::runtime_error(
+            fmt::format("--host {}: {}; an IPv4 address of this machine is needed, or a name of one",
+                        options_.host, ::gai_strerror(error)));
+    }
+    address_ = reinterpret_cast<const sockaddr_in*>(found->ai_addr)->sin_addr;
+    ::freeaddrinfo(found);
+}
+
 void server::listen(std::uint16_t port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     check(fd >= 0, "socket");
@@ -91,8 +108,7 @@ void server::listen(std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
-    errno = EINVAL;
-    check(::inet_pton(AF_INET, options_.host.c_str(), &address.sin_addr) == 1, "the host's address");
+    address.sin_addr = address_;
     const bool is_bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     if (!is_bound) throw_error(fmt::format("{}:{}", options_.host, port));
     check(::listen(fd, SOMAXCONN) == 0, "listen");
@@ -269,14 +285,21 @@ void server::close(connection& which) {
 std::string server::report() const {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
-    std::string by_topic;
+    std::vector<std::string> by_topic, by_partition, by_codec;
     for (const topic& each : topics_.all()) {
-        by_topic += fmt::format("{}\"{}\":{}", by_topic.empty() ? "" : ",", each.name, each.record_count);
+        by_topic.push_back(fmt::format("\"{}\":{}", each.name, each.record_count));
+        by_partition.push_back(fmt::format("\"{}\":[{}]", each.name, fmt::join(each.next_offsets, ",")));
     }
+    for (std::size_t codec = 0; codec < counts::codecs.size(); ++codec)
+        by_codec.push_back(fmt::format("\"{}\":{}", counts::codecs[codec], counts_.batches_by_codec[codec]));
+    const std::string partitions = fmt::format(R"(,"partitions":{{{}}})", fmt::join(by_partition, ","));
     return fmt::format(
-        R"({{"records":{},"batches":{},"requests":{},"bytes":{},"connections":{},"errors":{},"cpu_s":{:.3f},"topics":{{{}}}}})",
+        R"({{"records":{},"batches":{},"requests":{},"bytes":{},"connections":{},"errors":{},"cpu_s":{:.3f},)"
+        R"("codecs":{{{}}},"acks":{{"0":{},"1":{},"all":{}}},"idempotent":{},"topics":{{{}}}{}}})",
         counts_.records, counts_.batches, counts_.requests, counts_.bytes, counts_.connections,
-        counts_.errors, seconds(used.ru_utime) + seconds(used.ru_stime), by_topic);
+        counts_.errors, seconds(used.ru_utime) + seconds(used.ru_stime), fmt::join(by_codec, ","),
+        counts_.requests_by_acks[0], counts_.requests_by_acks[1], counts_.requests_by_acks[2],
+        counts_.idempotent_batches, fmt::join(by_topic, ","), options_.tells_partitions ? partitions : "");
 }
 
 }  // namespace sluice::sink

@@ -1,6 +1,8 @@
 // The sink's sockets: one thread, epoll, bodies of batches discarded in the kernel (MSG_TRUNC).
 #pragma once
 
+#include <netinet/in.h>
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -20,9 +22,11 @@ struct server_options {
     std::uint16_t port = 0;  // 0: any
     std::size_t brokers = 1;
     std::chrono::milliseconds delay{0};
+    std::uint64_t refuse_after = UINT64_MAX;  // records: those that come later are answered with an error
+    bool tells_partitions = false;
 };
 
-// Owner: the sink's thread. Errors: std::system_error for what keeps it from serving at all; a connection that fails is
+// Owner: the sink's thread. Errors: std::runtime_error for what keeps it from serving at all; a connection that fails is
 // closed, with a line on stderr.
 class server {
 public:
@@ -45,6 +49,7 @@ private:
     struct connection;
     struct watched;
 
+    void resolve();
     void listen(std::uint16_t port);
     void accept(int listener);
     bool read(connection& from);
@@ -57,6 +62,7 @@ private:
 
     server_options options_;
     topics& topics_;
+    in_addr address_{};  // of the host
     counts counts_;
     int epoll_ = -1;
     int signals_ = -1;
