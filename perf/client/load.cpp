@@ -69,6 +69,7 @@ struct alignas(64) share {
     payload::cursor values;
     std::uint64_t next_timed = 0;  // the number of the record that is timed next
     std::atomic<std::uint64_t> sent{0};
+    std::uint64_t senders = 0;  // coroutines that sent something
 
     // How far it may have come in the so many-th millisecond.
     std::uint64_t limit_at(std::uint64_t tick) const noexcept {
@@ -101,6 +102,7 @@ public:
 
     load_result run() {
         if (asked_.warmup > 0) phase("warm-up", 0, asked_.warmup, 0);
+        const std::uint64_t failed_before = errors_.get();
         const usage_meter before = usage_meter::now();
         phase("measuring", asked_.warmup, asked_.records, asked_.rate);
         const usage_meter after = usage_meter::now();
@@ -110,6 +112,7 @@ public:
         wait(producer_.close());
         result.rss_mb = usage_meter::peak_rss_mb();
         result.errors = errors_.get();
+        result.acknowledged = asked_.records - std::min(asked_.records, result.errors - failed_before);
         for (const std::unique_ptr<share>& each : shares_) result.latency.merge(each->latency);
         return result;
     }
@@ -168,6 +171,7 @@ private:
     }
 
     asio::awaitable<void> send_share(loop* on, share* of) {
+        if (of->next < of->end) ++of->senders;
         try {
             if (of->rate == 0) {
                 while (of->next < of->end) co_await send_up_to(of, std::min(of->end, of->next + 10'000));
@@ -230,6 +234,7 @@ private:
             of.values = payload::cursor(payload_, of.first);
             of.next_timed = first_timed_from(of.first);
             of.sent = 0;
+            of.senders = 0;
             of.rate = rate;
             of.share_count = count;
             if (asked_.is_foreign) {
@@ -251,6 +256,15 @@ private:
         blocking flushing(producer_.flush());
         while (!flushing.wait_for(1s)) shown.show();
         flushing.get();
+        tell_senders(name);
+    }
+
+    void tell_senders(std::string_view name) const {
+        if (asked_.is_foreign)
+            return fmt::print(stderr, "{}: sent by a thread on no loop, {} shard(s)\n", name, asked_.shards);
+        std::uint64_t senders = 0;
+        for (const std::unique_ptr<share>& each : shares_) senders += each->senders;
+        fmt::print(stderr, "{}: sent by {} coroutine(s) on {} shard(s)\n", name, senders, shares_.size());
     }
 
     class progress {

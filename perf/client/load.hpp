@@ -10,10 +10,11 @@
 namespace sluice::perf {
 
 struct load_result {
+    std::uint64_t acknowledged = 0;  // records of the load, without the warm-up
     double wall_s = 0;
     double cpu_s = 0;
-    double rss_mb = 0;  // peak
-    std::uint64_t errors = 0;
+    double rss_mb = 0;         // peak
+    std::uint64_t errors = 0;  // records that failed, those of the warm-up too
     log_linear_histogram latency;
 };
 

@@ -1,7 +1,6 @@
 // sluice-perf: what records cost, measured.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -9,14 +8,16 @@
 
 #include "cli/options.hpp"
 #include "client/load.hpp"
+#include "client/payload.hpp"
 #include "client/settings.hpp"
 
 namespace sluice::perf {
 namespace {
 
 std::string to_json(const settings& asked, const load_result& seen) {
-    const double records = static_cast<double>(asked.records - std::min(asked.records, seen.errors));
+    const auto records = static_cast<double>(seen.acknowledged);
     const double rate = seen.wall_s > 0 ? records / seen.wall_s : 0;
+    const double cpu_s_per_million = seen.acknowledged > 0 ? seen.cpu_s * 1e6 / records : 0;
     const auto us = [](std::chrono::nanoseconds value) {
         return static_cast<double>(value.count()) / 1000.0;
     };
@@ -26,9 +27,8 @@ std::string to_json(const settings& asked, const load_result& seen) {
     };
     std::string json = fmt::format(
         R"({{"peer":"sluice","records":{},"size":{},"records_s":{:.0f},"mb_s":{:.2f},"wall_s":{:.6f},"cpu_s":{:.6f},)",
-        asked.records, asked.value_size, rate, rate * asked.value_size / 1e6, seen.wall_s, seen.cpu_s);
-    json += fmt::format(R"("cpu_s_per_m":{:.4f},"rss_mb":{:.1f},)",
-                        seen.cpu_s * 1e6 / static_cast<double>(asked.records), seen.rss_mb);
+        seen.acknowledged, asked.value_size, rate, rate * asked.value_size / 1e6, seen.wall_s, seen.cpu_s);
+    json += fmt::format(R"("cpu_s_per_m":{:.4f},"rss_mb":{:.1f},)", cpu_s_per_million, seen.rss_mb);
     json += fmt::format(R"("p50_us":{},"p95_us":{},"p99_us":{},"p999_us":{},"max_us":{},"errors":{}}})",
                         percentile(0.5), percentile(0.95), percentile(0.99), percentile(0.999),
                         seen.latency.count() == 0 ? "null" : fmt::format("{:.1f}", us(seen.latency.max())),
@@ -55,6 +55,9 @@ int main(int count, char** values) {
         return sluice::perf::run(std::vector<std::string>(values + 1, values + count));
     } catch (const sluice::cli::usage_error& wrong) {
         fmt::print(stderr, "sluice-perf: error: {}\n", wrong.text);
+        return 2;
+    } catch (const sluice::perf::payload_error& wrong) {
+        fmt::print(stderr, "sluice-perf: error: {}\n", wrong.what());
         return 2;
     } catch (const std::exception& wrong) {
         fmt::print(stderr, "sluice-perf: error: {}\n", wrong.what());

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 
 namespace sluice::perf {
 namespace {
@@ -100,7 +99,7 @@ private:
 };
 
 std::string json_text(std::size_t size) {
-    if (size < 96) throw std::runtime_error("--payload json: an order has at least 96 bytes (--size)");
+    if (size < 96) throw payload_error("--payload json: an order has at least 96 bytes (--size)");
     const std::size_t count = std::max<std::size_t>(1, json_bytes / size);
     json_orders orders(size);
     std::string made;
@@ -112,8 +111,7 @@ std::string json_text(std::size_t size) {
 std::string read_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in)
-        throw std::runtime_error(
-            fmt::format("--payload {}: cannot be read (random and json are made)", path));
+        throw payload_error(fmt::format("--payload {}: cannot be read (random and json are made)", path));
     return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
@@ -128,7 +126,7 @@ std::string bytes_of(const std::string& kind, std::size_t size) {
 payload::payload(const std::string& kind, std::size_t size)
     : bytes_(bytes_of(kind, size)), size_(size), count_(bytes_.size() / size) {
     if (count_ == 0) {
-        throw std::runtime_error(
+        throw payload_error(
             fmt::format("--payload {}: shorter than one value of {} bytes (--size)", kind, size_));
     }
 }

@@ -2,17 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace sluice::perf {
+
+// A payload that cannot be had: what was asked for makes no sense.
+struct payload_error : std::runtime_error {
+    using runtime_error::runtime_error;
+};
 
 // Bytes that are cut into values of one size, used in turn.
 //
 // Owner: shared, immutable.
 class payload {
 public:
-    // `kind`: random, json, or a file. Throws std::runtime_error if the file cannot be read or is shorter than one value.
+    // `kind`: random, json, or a file. Throws payload_error if the file cannot be read or is shorter than one value.
     payload(const std::string& kind, std::size_t size);
 
     // The values of records that follow each other, from record `first` on. Without a division for each, which would cost a

@@ -18,10 +18,10 @@ struct settings {
     std::uint32_t value_size = 100;  // bytes
     std::string payload = "random";  // random, json, or a file
     std::uint32_t key_size = 0;      // bytes: 0 (no key) or 16
-    std::int32_t partitions = 0;     // named in turn; 0: the producer chooses
+    std::int32_t partitions = 12;    // named in turn; 0: the producer chooses
     std::uint64_t chunk = 1;         // records in a row to one partition
     std::uint64_t rate = 0;          // records/s; 0: as fast as possible
-    std::uint64_t sample = 1000;     // latency of each so many-th record; 0: of none
+    std::uint64_t sample = 100;      // latency of each so many-th record; 0: of none
     std::size_t shards = 1;
     std::size_t coroutines = 1;  // on each shard
     bool is_foreign = false;     // the caller is a thread on no loop
