@@ -16,7 +16,7 @@ const (
 func newTimer() *os.File {
 	fd, _, err := syscall.Syscall(syscall.SYS_TIMERFD_CREATE, clockMonotonic, timerNonblock|timerCloexec, 0)
 	if err != 0 {
-		fail("timerfd: %v", err)
+		giveUp("timerfd: %v", err)
 	}
 	return os.NewFile(fd, "timer")
 }

@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -27,36 +29,146 @@
 
 namespace {
 
+// A command line that makes no sense.
 [[noreturn]] void fail(const std::string& text) {
     std::fprintf(stderr, "librdkafka: error: %s\n", text.c_str());
     std::exit(2);
 }
 
-constexpr const char* usage =
-    R"(librdkafka, measured.
+// What went wrong later.
+[[noreturn]] void give_up(const std::string& text) {
+    std::fprintf(stderr, "librdkafka: error: %s\n", text.c_str());
+    std::exit(1);
+}
 
-usage: client --bootstrap HOST:PORT[,..] [--topic T] [--records N] [--warmup N] [--size B] [--payload random|FILE] [--key 0|16]
-  [--acks 0|1|all] [--idempotence on|off] [--compression none|lz4|zstd|snappy|gzip] [--level L] [--linger MS] [--batch BYTES]
-  [--inflight N] [--buffer-kb KB] [--partitions N] [--chunk K] [--rate R] [--sample K] [-X key=value]..
-perf/README.md says what they mean. -X takes librdkafka's own keys, and produce_batch=off: rd_kafka_produce for each record instead of rd_kafka_produce_batch for each run
-of records of one partition.
+constexpr const char* usage =
+    R"(librdkafka, measured. One line of JSON on stdout, progress on stderr.
+
+usage: client --bootstrap HOST:PORT[,..] [options]       what they mean: perf/README.md, "One set of flags"
+  --bootstrap H:P[,..]
+  --topic T              (perf)
+  --records N            (1000000)
+  --warmup N             (100000)
+  --size B               (100)
+  --payload random|json|FILE
+                         (random); json is made by perf/peers/run
+  --key 0|16             (0)
+  --partitions N         (12)
+  --chunk K              (1)
+  --rate R               (0)
+  --sample K             (100)
+  --acks 0|1|all         (all)
+  --idempotence on|off   (on, but off with --acks 0 and 1)
+  --compression none|lz4|zstd|snappy|gzip
+                         (none)
+  --level L              gzip 1 to 9, lz4 1 to 12, zstd 1 to 12
+  --linger MS            linger.ms
+  --batch BYTES          batch.size
+  --inflight N           max.in.flight.requests.per.connection; at most 5 where it is idempotent
+  --buffer-kb KB         queue.buffering.max.kbytes
+  -X key=value           librdkafka's own keys; and produce_batch=off: rd_kafka_produce for each record instead of
+                         rd_kafka_produce_batch for each run of records of one partition
+  -h, --help
+The exit status is 0 only if all records were acknowledged; 1 if not; 2 for a command line that makes no sense.
 )";
 
 struct options {
-    std::string bootstrap, topic = "perf", payload = "random", acks = "all", idempotence = "on",
-                           compression = "none";
+    std::string bootstrap, topic = "perf", payload = "random", acks = "all", compression = "none";
     std::int64_t records = 1'000'000, warmup = 100'000, size = 100, key = 0, partitions = 12, chunk = 1,
                  rate = 0, sample = 100;
+    std::optional<bool> idempotence;
     std::optional<std::int64_t> level, linger, batch, inflight, buffer_kb;
     bool produce_batch = true;
     std::vector<std::pair<std::string, std::string>> extra;
+
+    bool is_idempotent() const { return idempotence.value_or(acks == "all"); }
 };
 
-std::int64_t number(const std::string& name, const std::string& text) {
-    char* end = nullptr;
-    const long long value = std::strtoll(text.c_str(), &end, 10);
-    if (text.empty() || *end != 0 || value < 0) fail(name + ": '" + text + "' is not a whole number");
+std::int64_t number(const std::string& name, const std::string& text, std::int64_t min, std::int64_t max) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
+        fail("option " + name + ": '" + text + "' is not a whole number from " + std::to_string(min) +
+             " to " + std::to_string(max));
+    }
     return value;
+}
+
+std::string one_of(const std::string& name, const std::string& text,
+                   std::initializer_list<std::string_view> allowed) {
+    std::string list;
+    for (const std::string_view each : allowed) {
+        if (each == text) return text;
+        list.append(list.empty() ? "" : ", ").append(each);
+    }
+    fail("option " + name + ": expected one of " + list + ", got '" + text + "'");
+}
+
+// The flags that are whole numbers, and what they may be.
+struct whole {
+    std::string_view name;
+    std::int64_t min, max;
+    void (*store)(options&, std::int64_t);
+};
+constexpr std::int64_t many = 1'000'000'000'000;
+constexpr std::int64_t int_max = 2'147'483'647;
+constexpr whole wholes[] = {
+    {"--records", 1, many, [](options& to, std::int64_t value) { to.records = value; }},
+    {"--warmup", 0, many, [](options& to, std::int64_t value) { to.warmup = value; }},
+    {"--size", 1, 1 << 30, [](options& to, std::int64_t value) { to.size = value; }},
+    {"--partitions", 0, 1'000'000, [](options& to, std::int64_t value) { to.partitions = value; }},
+    {"--chunk", 1, many, [](options& to, std::int64_t value) { to.chunk = value; }},
+    {"--rate", 0, 1'000'000'000, [](options& to, std::int64_t value) { to.rate = value; }},
+    {"--sample", 0, many, [](options& to, std::int64_t value) { to.sample = value; }},
+    {"--level", -int_max, int_max, [](options& to, std::int64_t value) { to.level = value; }},
+    {"--linger", 0, int_max, [](options& to, std::int64_t value) { to.linger = value; }},
+    {"--batch", 1, int_max, [](options& to, std::int64_t value) { to.batch = value; }},
+    {"--inflight", 1, int_max, [](options& to, std::int64_t value) { to.inflight = value; }},
+    {"--buffer-kb", 1, int_max, [](options& to, std::int64_t value) { to.buffer_kb = value; }},
+};
+
+void set(options& made, const std::string& name, const std::string& value) {
+    for (const whole& each : wholes) {
+        if (each.name == name) return each.store(made, number(name, value, each.min, each.max));
+    }
+    if (name == "--bootstrap")
+        made.bootstrap = value;
+    else if (name == "--topic")
+        made.topic = value;
+    else if (name == "--payload")
+        made.payload = value;
+    else if (name == "--key")
+        made.key = one_of(name, value, {"0", "16"}) == "16" ? 16 : 0;
+    else if (name == "--acks")
+        made.acks = one_of(name, value, {"0", "1", "all"});
+    else if (name == "--idempotence")
+        made.idempotence = one_of(name, value, {"on", "off"}) == "on";
+    else if (name == "--compression")
+        made.compression = one_of(name, value, {"none", "lz4", "zstd", "snappy", "gzip"});
+    else if (name == "-X" && value.starts_with("produce_batch="))
+        made.produce_batch =
+            one_of("-X produce_batch", value.substr(value.find('=') + 1), {"on", "off"}) == "on";
+    else if (name == "-X" && value.find('=') != value.npos && value.find('=') > 0)
+        made.extra.emplace_back(value.substr(0, value.find('=')), value.substr(value.find('=') + 1));
+    else if (name == "-X")
+        fail("option -X: expected key=value, got '" + value + "'");
+    else
+        fail("unknown option " + name + " (see --help)");
+}
+
+void check_combinations(const options& asked) {
+    if (asked.bootstrap.empty()) fail("--bootstrap is missing (see --help)");
+    if (asked.is_idempotent() && asked.acks != "all") fail("option --idempotence: on needs --acks all");
+    if (asked.is_idempotent() && asked.inflight.value_or(1) > 5)
+        fail("option --inflight: at most 5 unless --idempotence off");
+    if (!asked.level) return;
+    if (asked.compression == "none" || asked.compression == "snappy") {
+        fail("option --level: compression " + asked.compression +
+             " has no levels; expected --compression lz4, zstd or gzip");
+    }
+    // librdkafka takes others, and uses its default then.
+    const std::int64_t max = asked.compression == "gzip" ? 9 : 12;
+    (void)number("--level", std::to_string(*asked.level), 1, max);
 }
 
 options parse(int count, char** words) {
@@ -67,63 +179,18 @@ options parse(int count, char** words) {
             std::fputs(usage, stdout);
             std::exit(0);
         }
+        if (!name.starts_with('-')) fail("'" + name + "' is no option (see --help)");
         if (const auto equals = name.find('='); name.starts_with("--") && equals != name.npos) {
             value = name.substr(equals + 1);
             name.resize(equals);
         } else if (++i < count) {
             value = words[i];
         } else {
-            fail(name + " needs a value (see --help)");
+            fail("option " + name + " needs a value (see --help)");
         }
-        if (name == "--bootstrap")
-            made.bootstrap = value;
-        else if (name == "--topic")
-            made.topic = value;
-        else if (name == "--payload")
-            made.payload = value;
-        else if (name == "--acks")
-            made.acks = value;
-        else if (name == "--idempotence")
-            made.idempotence = value;
-        else if (name == "--compression")
-            made.compression = value;
-        else if (name == "--records")
-            made.records = number(name, value);
-        else if (name == "--warmup")
-            made.warmup = number(name, value);
-        else if (name == "--size")
-            made.size = number(name, value);
-        else if (name == "--key")
-            made.key = number(name, value);
-        else if (name == "--partitions")
-            made.partitions = number(name, value);
-        else if (name == "--chunk")
-            made.chunk = number(name, value);
-        else if (name == "--rate")
-            made.rate = number(name, value);
-        else if (name == "--sample")
-            made.sample = number(name, value);
-        else if (name == "--level")
-            made.level = number(name, value);
-        else if (name == "--linger")
-            made.linger = number(name, value);
-        else if (name == "--batch")
-            made.batch = number(name, value);
-        else if (name == "--inflight")
-            made.inflight = number(name, value);
-        else if (name == "--buffer-kb")
-            made.buffer_kb = number(name, value);
-        else if (name == "-X" && value.starts_with("produce_batch="))
-            made.produce_batch = value.ends_with("=on");
-        else if (name == "-X" && value.find('=') != value.npos)
-            made.extra.emplace_back(value.substr(0, value.find('=')), value.substr(value.find('=') + 1));
-        else
-            fail("unknown option " + name + " (see --help)");
+        set(made, name, value);
     }
-    if (made.bootstrap.empty()) fail("--bootstrap is missing (see --help)");
-    if (made.records < 1 || made.size < 1 || made.partitions < 1 || made.chunk < 1 || made.sample < 1)
-        fail("--records, --size, --partitions, --chunk and --sample are at least 1");
-    if (made.key != 0 && made.key != 16) fail("--key is 0 or 16");
+    check_combinations(made);
     return made;
 }
 
@@ -151,10 +218,13 @@ std::string payload_of(const options& how) {
         made.resize(whole);
     } else {
         std::ifstream file(how.payload, std::ios::binary);
-        if (!file) fail("cannot read " + how.payload);
+        if (!file)
+            fail("--payload " + how.payload + ": cannot be read (random is made, json by perf/peers/run)");
         made.assign(std::istreambuf_iterator<char>(file), {});
     }
-    if (made.size() < size) fail("the payload is smaller than a record");
+    if (made.size() < size)
+        fail("--payload " + how.payload + ": shorter than one value of " + std::to_string(how.size) +
+             " bytes (--size)");
     return made;
 }
 
@@ -187,7 +257,7 @@ rd_kafka_conf_t* configuration(const options& how) {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     configure(conf, "bootstrap.servers", how.bootstrap);
     configure(conf, "acks", how.acks);
-    configure(conf, "enable.idempotence", how.idempotence == "on" ? "true" : "false");
+    configure(conf, "enable.idempotence", how.is_idempotent() ? "true" : "false");
     configure(conf, "compression.codec", how.compression);
     if (how.level) configure(conf, "compression.level", std::to_string(*how.level));
     if (how.linger) configure(conf, "linger.ms", std::to_string(*how.linger));
@@ -220,7 +290,7 @@ public:
         kafka_ = rd_kafka_new(RD_KAFKA_PRODUCER, configuration(how), error, sizeof error);
         if (kafka_ == nullptr) fail(error);
         topic_ = rd_kafka_topic_new(kafka_, how.topic.c_str(), nullptr);
-        if (topic_ == nullptr) fail(rd_kafka_err2str(rd_kafka_last_error()));
+        if (topic_ == nullptr) give_up(rd_kafka_err2str(rd_kafka_last_error()));
         queue_ = rd_kafka_queue_get_main(kafka_);
         wake_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         const std::uint64_t one = 1;
@@ -237,9 +307,8 @@ public:
         for (std::int64_t millisecond = 1; sent < count; ++millisecond) {
             const std::int64_t until = rate == 0 ? count : std::min(count, rate * millisecond / 1000);
             while (sent < until) {
-                const std::int64_t left_of_chunk = how_.chunk - sent % how_.chunk;
+                const auto [partition, left_of_chunk] = place(static_cast<std::int64_t>(next_));
                 const std::int64_t some = std::min({until - sent, left_of_chunk, run_max});
-                const auto partition = static_cast<std::int32_t>(sent / how_.chunk % how_.partitions);
                 if (how_.produce_batch && some > 1) {
                     send_batch(sent, some, partition);
                 } else {
@@ -268,6 +337,13 @@ public:
 private:
     static constexpr std::int64_t run_max = 10'000;
 
+    // Where a record goes, counted from the first one of the warm-up, and how many go there with it.
+    std::pair<std::int32_t, std::int64_t> place(std::int64_t number) const {
+        if (how_.partitions == 0) return {RD_KAFKA_PARTITION_UA, run_max};
+        return {static_cast<std::int32_t>(number / how_.chunk % how_.partitions),
+                how_.chunk - number % how_.chunk};
+    }
+
     void close_topic() {
         rd_kafka_topic_destroy(topic_);
         rd_kafka_queue_destroy(queue_);
@@ -280,7 +356,8 @@ private:
     const std::string* next_key() const { return keys_.empty() ? nullptr : &keys_[next_ % keys_.size()]; }
     // What comes back with the report: when it was sent, for those whose latency is asked for.
     void* mark(std::int64_t number) const {
-        return samples_ && number % how_.sample == 0 ? reinterpret_cast<void*>(now()) : nullptr;
+        return samples_ && how_.sample > 0 && number % how_.sample == 0 ? reinterpret_cast<void*>(now())
+                                                                        : nullptr;
     }
 
     void send(std::int64_t number, std::int32_t partition) {
@@ -289,7 +366,7 @@ private:
         while (rd_kafka_produce(topic_, partition, 0, next_value(), static_cast<std::size_t>(how_.size),
                                 key ? key->data() : nullptr, key ? key->size() : 0, marked) != 0) {
             if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-                fail(rd_kafka_err2str(rd_kafka_last_error()));
+                give_up(rd_kafka_err2str(rd_kafka_last_error()));
             take_reports(100);
         }
         ++next_;
@@ -316,7 +393,7 @@ private:
                 return each.err == RD_KAFKA_RESP_ERR_NO_ERROR;
             });
             for (rd_kafka_message_t& each : batch_) {
-                if (each.err != RD_KAFKA_RESP_ERR__QUEUE_FULL) fail(rd_kafka_err2str(each.err));
+                if (each.err != RD_KAFKA_RESP_ERR__QUEUE_FULL) give_up(rd_kafka_err2str(each.err));
                 each.err = RD_KAFKA_RESP_ERR_NO_ERROR;
             }
             take_reports(100);
@@ -408,7 +485,7 @@ int main(int count, char** words) {
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     sender client(how);
     if (how.warmup > 0) client.run(how.warmup, false);
-    client.latencies().reserve(static_cast<std::size_t>(how.records / how.sample + 1));
+    if (how.sample > 0) client.latencies().reserve(static_cast<std::size_t>(how.records / how.sample + 1));
 
     const double cpu_before = cpu_seconds();
     const std::int64_t before = now(), acknowledged_before = client.acknowledged();
@@ -427,9 +504,10 @@ int main(int count, char** words) {
         "\"p99_us\":%s,"
         "\"p999_us\":%s,\"max_us\":%s,\"errors\":%lld}\n",
         rd_kafka_version_str(), acknowledged, static_cast<long long>(how.size), acknowledged / wall,
-        acknowledged * double(how.size) / wall / 1e6, wall, cpu, cpu / std::max(acknowledged, 1.0) * 1e6,
-        resident, percentile(latencies, .5).c_str(), percentile(latencies, .95).c_str(),
-        percentile(latencies, .99).c_str(), percentile(latencies, .999).c_str(),
-        percentile(latencies, 1).c_str(), static_cast<long long>(client.failed()));
+        acknowledged * double(how.size) / wall / 1e6, wall, cpu,
+        acknowledged > 0 ? cpu / acknowledged * 1e6 : 0.0, resident, percentile(latencies, .5).c_str(),
+        percentile(latencies, .95).c_str(), percentile(latencies, .99).c_str(),
+        percentile(latencies, .999).c_str(), percentile(latencies, 1).c_str(),
+        static_cast<long long>(client.failed()));
     return client.failed() > 0 ? 1 : 0;
 }

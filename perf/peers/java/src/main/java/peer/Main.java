@@ -20,14 +20,57 @@ import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** Kafka's own producer, measured: the flags and their meanings are those of perf/README.md, "One set of flags". */
 public final class Main {
-    private static final Set<String> KNOWN = Set.of("bootstrap", "topic", "records", "warmup", "size", "payload", "key", "acks",
-        "idempotence", "compression", "level", "linger", "batch", "inflight", "buffer-kb", "partitions", "chunk", "rate", "sample");
+    private static final String USAGE = """
+        Java's producer, Kafka's own, measured. One line of JSON on stdout, progress on stderr.
+
+        usage: peer.Main --bootstrap HOST:PORT[,..] [options]    what they mean: perf/README.md, "One set of flags"
+          --bootstrap H:P[,..]
+          --topic T              (perf)
+          --records N            (1000000)
+          --warmup N             (100000)
+          --size B               (100)
+          --payload random|json|FILE
+                                 (random); json is made by perf/peers/run
+          --key 0|16             (0)
+          --partitions N         (12)
+          --chunk K              (1)
+          --rate R               (0)
+          --sample K             (100)
+          --acks 0|1|all         (all)
+          --idempotence on|off   (on, but off with --acks 0 and 1)
+          --compression none|lz4|zstd|snappy|gzip
+                                 (none)
+          --level L              compression.lz4.level, compression.zstd.level, compression.gzip.level
+          --linger MS            linger.ms
+          --batch BYTES          batch.size
+          --inflight N           max.in.flight.requests.per.connection; at most 5 where it is idempotent
+          --buffer-kb KB         buffer.memory
+          -X key=value           a key of the producer's configuration
+          -h, --help
+        The exit status is 0 only if all records were acknowledged; 1 if not; 2 for a command line that makes no sense.
+        """;
+
+    private record Range(long least, long most) {}
+
+    private static final long MANY = 1_000_000_000_000L;
+    private static final Map<String, Range> NUMBERS = Map.ofEntries(
+        Map.entry("records", new Range(1, MANY)), Map.entry("warmup", new Range(0, MANY)), Map.entry("size", new Range(1, 1 << 30)),
+        Map.entry("partitions", new Range(0, 1_000_000)), Map.entry("chunk", new Range(1, MANY)),
+        Map.entry("rate", new Range(0, 1_000_000_000)), Map.entry("sample", new Range(0, MANY)),
+        Map.entry("level", new Range(-Integer.MAX_VALUE, Integer.MAX_VALUE)), Map.entry("linger", new Range(0, Integer.MAX_VALUE)),
+        Map.entry("batch", new Range(0, Integer.MAX_VALUE)), Map.entry("inflight", new Range(1, Integer.MAX_VALUE)),
+        Map.entry("buffer-kb", new Range(1, Integer.MAX_VALUE)));
+    private static final Map<String, List<String>> CHOICES = Map.of("acks", List.of("0", "1", "all"),
+        "idempotence", List.of("on", "off"), "compression", List.of("none", "lz4", "zstd", "snappy", "gzip"), "key", List.of("0", "16"));
+    private static final Set<String> TEXTS = Set.of("bootstrap", "topic", "payload");
 
     private final Map<String, String> given = new HashMap<>();
+    private final List<String> extra = new ArrayList<>();
     private final Properties config = new Properties();
     private final String topic;
     private final int partitions;
@@ -47,7 +90,7 @@ public final class Main {
     private int latencyCount;
     private final Callback counting = (metadata, error) -> count(error);
 
-    private Main(String[] arguments) throws IOException {
+    private Main(String[] arguments) {
         config.put("key.serializer", ByteArraySerializer.class.getName());
         config.put("value.serializer", ByteArraySerializer.class.getName());
         parse(arguments);
@@ -57,13 +100,17 @@ public final class Main {
         wantedRate = number("rate", 0);
         sample = number("sample", 100);
         size = (int) number("size", 100);
-        if (!given.containsKey("bootstrap") || partitions < 1 || chunk < 1 || sample < 1 || size < 1) {
-            throw fail("a command line that makes no sense; perf/README.md, \"One set of flags\", tells the flags");
+        if (!given.containsKey("bootstrap")) {
+            throw fail("--bootstrap is missing (see --help)");
         }
         values = values();
         keys = keys();
         configure();
-        producer = new KafkaProducer<>(config);
+        try {
+            producer = new KafkaProducer<>(config);
+        } catch (KafkaException wrong) {
+            throw fail(wrong.getCause() == null ? wrong.getMessage() : wrong.getMessage() + ": " + wrong.getCause().getMessage());
+        }
     }
 
     private static RuntimeException fail(String text) {
@@ -73,23 +120,56 @@ public final class Main {
     }
 
     private void parse(String[] words) {
-        for (int i = 0; i < words.length; i += 2) {
+        for (int i = 0; i < words.length; i++) {
             String name = words[i];
-            if (i + 1 == words.length) {
-                throw fail(name + " needs a value");
+            if (name.equals("--help") || name.equals("-h")) {
+                System.out.print(USAGE);
+                System.exit(0);
             }
-            String value = words[i + 1];
-            if (name.equals("-X")) {
-                int equals = value.indexOf('=');
-                if (equals < 0) {
-                    throw fail("-X takes key=value");
-                }
-                config.put(value.substring(0, equals), value.substring(equals + 1));
-            } else if (name.startsWith("--") && KNOWN.contains(name.substring(2))) {
-                given.put(name.substring(2), value);
+            if (!name.startsWith("-")) {
+                throw fail("'" + name + "' is no option (see --help)");
+            }
+            int cut = name.startsWith("--") ? name.indexOf('=') : -1;
+            String value;
+            if (cut >= 0) {
+                value = name.substring(cut + 1);
+                name = name.substring(0, cut);
+            } else if (++i < words.length) {
+                value = words[i];
             } else {
-                throw fail("unknown option " + name);
+                throw fail("option " + name + " needs a value (see --help)");
             }
+            if (name.equals("-X")) {
+                extra.add(value);
+            } else {
+                check(name, value);
+                given.put(name.substring(2), value);
+            }
+        }
+    }
+
+    private static void check(String name, String value) {
+        String known = name.startsWith("--") ? name.substring(2) : "";
+        if (NUMBERS.containsKey(known)) {
+            Range range = NUMBERS.get(known);
+            if (!isWithin(value, range)) {
+                throw fail("option " + name + ": '" + value + "' is not a whole number from " + range.least + " to " + range.most);
+            }
+        } else if (CHOICES.containsKey(known)) {
+            if (!CHOICES.get(known).contains(value)) {
+                throw fail("option " + name + ": expected one of " + String.join(", ", CHOICES.get(known)) + ", got '" + value + "'");
+            }
+        } else if (!TEXTS.contains(known)) {
+            throw fail("unknown option " + name + " (see --help)");
+        }
+    }
+
+    private static boolean isWithin(String text, Range range) {
+        try {
+            long value = Long.parseLong(text);
+            return value >= range.least && value <= range.most;
+        } catch (NumberFormatException wrong) {
+            return false;
         }
     }
 
@@ -98,20 +178,30 @@ public final class Main {
     }
 
     private long number(String name, long otherwise) {
-        try {
-            return given.containsKey(name) ? Long.parseLong(given.get(name)) : otherwise;
-        } catch (NumberFormatException wrong) {
-            throw fail("--" + name + ": not a number: " + given.get(name));
-        }
+        return given.containsKey(name) ? Long.parseLong(given.get(name)) : otherwise;
     }
 
+    /** Flags first, then -X, whatever their order. */
     private void configure() {
+        String acks = text("acks", "all");
+        // Idempotent where acks allow it, unless something else is asked for.
+        boolean isIdempotent = text("idempotence", acks.equals("all") ? "on" : "off").equals("on");
+        if (isIdempotent && !acks.equals("all")) {
+            throw fail("option --idempotence: on needs --acks all");
+        }
+        if (isIdempotent && number("inflight", 1) > 5) {
+            throw fail("option --inflight: at most 5 unless --idempotence off");
+        }
         config.put("bootstrap.servers", given.get("bootstrap"));
-        config.put("acks", text("acks", "all"));
-        config.put("enable.idempotence", text("idempotence", "on").equals("on") ? "true" : "false");
+        config.put("acks", acks);
+        config.put("enable.idempotence", String.valueOf(isIdempotent));
         String compression = text("compression", "none");
         config.put("compression.type", compression);
         if (given.containsKey("level")) {
+            if (compression.equals("none") || compression.equals("snappy")) {
+                throw fail("option --level: compression " + compression
+                    + " has no levels; expected --compression lz4, zstd or gzip");
+            }
             config.put("compression." + compression + ".level", given.get("level"));
         }
         Map<String, String> keysOfKafka = Map.of("linger", "linger.ms", "batch", "batch.size",
@@ -123,6 +213,13 @@ public final class Main {
         });
         if (given.containsKey("buffer-kb")) {
             config.put("buffer.memory", String.valueOf(number("buffer-kb", 0) * 1024));
+        }
+        for (String pair : extra) {
+            int equals = pair.indexOf('=');
+            if (equals <= 0) {
+                throw fail("option -X: expected key=value, got '" + pair + "'");
+            }
+            config.put(pair.substring(0, equals), pair.substring(equals + 1));
         }
     }
 
@@ -143,7 +240,7 @@ public final class Main {
         }
     }
 
-    private byte[][] values() throws IOException {
+    private byte[][] values() {
         byte[] all;
         String payload = text("payload", "random");
         if (payload.equals("random")) {
@@ -155,10 +252,14 @@ public final class Main {
             }
             all = Arrays.copyOf(words.array(), whole);
         } else {
-            all = Files.readAllBytes(Path.of(payload));
+            try {
+                all = Files.readAllBytes(Path.of(payload));
+            } catch (IOException wrong) {
+                throw fail("--payload " + payload + ": cannot be read (random is made, json by perf/peers/run)");
+            }
         }
         if (all.length < size) {
-            throw fail("the payload is smaller than a record");
+            throw fail("--payload " + payload + ": shorter than one value of " + size + " bytes (--size)");
         }
         byte[][] made = new byte[all.length / size][];
         for (int i = 0; i < made.length; i++) {
@@ -168,12 +269,8 @@ public final class Main {
     }
 
     private byte[][] keys() {
-        long keySize = number("key", 0);
-        if (keySize == 0) {
+        if (number("key", 0) == 0) {
             return new byte[][] {null};
-        }
-        if (keySize != 16) {
-            throw fail("--key is 0 or 16");
         }
         Draw draw = new Draw(3);
         byte[][] made = new byte[1024][];
@@ -195,10 +292,11 @@ public final class Main {
     private void send(long number, boolean samples) {
         byte[] value = values[(int) (next % values.length)];
         byte[] key = keys[(int) (next % keys.length)];
+        // Where no partition is named the producer has one of its own.
+        Integer partition = partitions == 0 ? null : (Integer) (int) (next / chunk % partitions);
         next++;
-        int partition = (int) (number / chunk % partitions);
         ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, partition, key, value);
-        if (!samples || number % sample != 0) {
+        if (!samples || sample == 0 || number % sample != 0) {
             producer.send(record, counting);
             return;
         }
@@ -280,7 +378,7 @@ public final class Main {
         startProgress();
         long warmup = number("warmup", 100_000);
         long records = number("records", 1_000_000);
-        latencies = new long[(int) (records / sample + 1)];
+        latencies = new long[sample == 0 ? 0 : (int) (records / sample + 1)];
         if (warmup > 0) {
             run(warmup, false);
         }
@@ -303,7 +401,7 @@ public final class Main {
         fields.add(String.format(Locale.ROOT, "\"mb_s\":%.2f", (double) done * size / wall / 1e6));
         fields.add(String.format(Locale.ROOT, "\"wall_s\":%.4f", wall));
         fields.add(String.format(Locale.ROOT, "\"cpu_s\":%.4f", cpu));
-        fields.add(String.format(Locale.ROOT, "\"cpu_s_per_m\":%.4f", cpu / Math.max(done, 1) * 1e6));
+        fields.add(String.format(Locale.ROOT, "\"cpu_s_per_m\":%.4f", done == 0 ? 0.0 : cpu / done * 1e6));
         fields.add(String.format(Locale.ROOT, "\"rss_mb\":%.1f", residentMax()));
         fields.add("\"p50_us\":" + percentile(.5));
         fields.add("\"p95_us\":" + percentile(.95));
