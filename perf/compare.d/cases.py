@@ -112,9 +112,18 @@ def chosen(known, asked, what):
     return [each for name, each in known.items() if name in names]
 
 
-def flags_of(case, contestant, *more):
+def flags_of(case, contestant):
     """One value for each flag, in the order of their first appearance; -X and its pairs are all kept."""
-    words = [*case.flags, *contestant.flags, *case.more.get(contestant.name, ()), *more]
+    return last_of_each(case, contestant, [*case.flags, *contestant.flags, *case.more.get(contestant.name, ())])
+
+
+def own_flags_of(case, contestant):
+    """Those that not all contestants of the case have, as words."""
+    values, pairs = last_of_each(case, contestant, [*contestant.flags, *case.more.get(contestant.name, ())])
+    return [word for pair in values.items() for word in pair] + pairs
+
+
+def last_of_each(case, contestant, words):
     if len(words) % 2:
         raise Mistake(f"case {case.name}, {contestant.name}: a flag without a value: {' '.join(words)}")
     values, pairs = {}, []

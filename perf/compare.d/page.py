@@ -6,7 +6,8 @@ from cases import METRICS
 from tables import COLUMNS, amount, conditions, goals_of, own_flags, rows_of
 
 # Ours are blue, peers are not; each contestant keeps its colour throughout.
-COLOURS = {"sluice": "#2f6fde", "sluice-best": "#1746a2", "sluice-epoll": "#6fa3f5"}
+COLOURS = {"sluice": "#2f6fde", "sluice-best": "#1746a2", "sluice-epoll": "#6fa3f5",
+           "sluice-defaults-epoll": "#9dbdf7"}
 PEER_COLOURS = ("#d9822b", "#b8a13a", "#3a9d6e", "#b0457e", "#7d6bb3", "#666666")
 PLOTS = {"throughput": ("records_s", "cpu_s_per_m"), "latency": ("p99_us", "cpu_s_per_m"), "syscalls": ("syscalls_per_m",)}
 PERCENTILES = (("p50_us", "p50"), ("p95_us", "p95"), ("p99_us", "p99"), ("p999_us", "p99.9"), ("max_us", "max"))

@@ -150,21 +150,23 @@ def end_offsets(bootstrap, topic, partitions):
     return found
 
 
-def check(values, client, broker):
-    """Every record asked for was acknowledged, and arrived once."""
+def check(values, client, broker, ended=None):
+    """Every record asked for was acknowledged, and arrived once; `ended` says how the client did if not well."""
     records, warmup = int(values.get("--records", 1_000_000)), int(values.get("--warmup", 100_000))
     if client is None:
-        raise Failed("the client printed no line of JSON")
-    if client["errors"] != 0:
-        raise Failed(f"{client['errors']} records failed")
+        raise Failed(ended or "the client printed no line of JSON")
     if client["records"] != records:
-        raise Failed(f"{client['records']} of {records} records were acknowledged")
+        raise Failed(f"{client['records']} of {records} records were acknowledged" + (f"; {ended}" if ended else ""))
+    if client["errors"] != 0:
+        raise Failed(f"{client['errors']} records failed" + (f"; {ended}" if ended else ""))
+    if ended:
+        raise Failed(ended)
     if broker["records"] != records + warmup:
         raise Failed(f"{broker['records']} records arrived, {records + warmup} were sent")
 
 
 def run_client(words, environment, patience):
-    """Its standard output, its CPU seconds, the machine's others' share meanwhile."""
+    """Its standard output, how it ended if not well, its CPU seconds, the machine's meanwhile, and how long it took."""
     busy, begin = machine_busy_seconds(), time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as progress:
         process = subprocess.Popen(words, stdout=out, stderr=progress, env={**os.environ, **environment})
@@ -184,11 +186,12 @@ def run_client(words, environment, patience):
         busy = machine_busy_seconds() - busy
         out.seek(0)
         text = out.read()
+        ended = None
         if process.returncode != 0:
             progress.seek(0)
             lines = [line for line in progress.read().splitlines() if line.strip()]
-            raise Failed(f"exit status {process.returncode}: {lines[-1] if lines else 'nothing on stderr'}")
-    return text, used.ru_utime + used.ru_stime, busy, took
+            ended = f"exit status {process.returncode}: {lines[-1] if lines else 'nothing on stderr'}"
+    return text, ended, used.ru_utime + used.ru_stime, busy, took
 
 
 def run(broker, case, contestant, command, values, pairs, cores, wrapper=()):
@@ -202,11 +205,11 @@ def run(broker, case, contestant, command, values, pairs, cores, wrapper=()):
         words = ["taskset", "-c", cores, *wrapper, *command, *(word for pair in values.items() for word in pair), *pairs]
         rate = int(values.get("--rate", 0))
         patience = PATIENCE + (int(values.get("--records", 1_000_000)) / rate if rate else 0)
-        text, client_cpu, busy, took = run_client(words, contestant.environment, patience)
+        text, ended, client_cpu, busy, took = run_client(words, contestant.environment, patience)
     finally:
         told = broker.close()
     client = last_json(text)
-    check(values, client, told)
+    check(values, client, told, ended)
     others = None
     if "cpu_s" in told:
         others = max(0.0, busy - client_cpu - told["cpu_s"]) / (took * (os.cpu_count() or 1))

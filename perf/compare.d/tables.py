@@ -1,5 +1,5 @@
 """The Markdown of a comparison."""
-from cases import METRICS
+from cases import METRICS, own_flags_of
 
 COLUMNS = {
     "throughput": ("records_s", "cpu_s_per_m", "p99_us", "rss_mb"),
@@ -89,7 +89,7 @@ def conditions(result):
 def own_flags(figures, case):
     """(title, flags) of the contestants that run the case with flags of their own."""
     for contestant in figures.contestants(case):
-        flags = (*contestant.flags, *case.more.get(contestant.name, ()))
+        flags = own_flags_of(case, contestant)
         if flags:
             yield contestant.title, " ".join(flags)
 

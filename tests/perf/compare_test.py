@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -85,6 +86,35 @@ class Cases(unittest.TestCase):
                 values, _ = cases.flags_of(case, contestant)
                 self.assertGreater(int(values["--records"]), 0)
 
+    def test_measures_epoll_beside_io_uring_in_every_table(self):
+        table = cases.read_table(PERF / "compare.d" / "cases.toml")
+
+        for ours, on_epoll in (("sluice", "sluice-defaults-epoll"), ("sluice-best", "sluice-epoll")):
+            for case in table.cases.values():
+                values, pairs = cases.flags_of(case, table.contestants[ours])
+                self.assertFalse(case.contestants, "all take part")
+                self.assertEqual((values | {"--reactor": "epoll"}, pairs), cases.flags_of(case, table.contestants[on_epoll]))
+
+    def test_gives_java_the_warm_up_that_is_documented_in_every_case(self):
+        table = cases.read_table(PERF / "compare.d" / "cases.toml")
+
+        self.assertRegex((PERF / "README.md").read_text(), r"3 million records of warm-up .* in every case")
+        for case in table.cases.values():
+            self.assertEqual("3000000", cases.flags_of(case, table.contestants["java"])[0]["--warmup"], case.name)
+
+    @unittest.skipUnless(PROGRAMS and (PROGRAMS / "sluice-perf").exists(), "sluice-perf is not built here")
+    def test_names_no_flags_that_sluice_perf_refuses(self):
+        table = cases.read_table(PERF / "compare.d" / "cases.toml")
+
+        for case in table.cases.values():
+            for contestant in (each for each in table.contestants.values() if not each.is_peer):
+                values, pairs = cases.flags_of(case, contestant)
+                words = [word for pair in values.items() for word in pair] + pairs
+                # What makes no sense is told before the payload that is not there.
+                done = subprocess.run([PROGRAMS / "sluice-perf", "--bootstrap", "127.0.0.1:1", *words, "--payload", "/no/such"],
+                                      capture_output=True, text=True, timeout=60)
+                self.assertRegex(done.stderr, "^sluice-perf: error: --payload /no/such: cannot be read", (case.name, contestant.name))
+
     def test_a_later_flag_replaces_an_earlier_one_and_pairs_stay(self):
         table = table_of(TABLE)
 
@@ -93,6 +123,8 @@ class Cases(unittest.TestCase):
         self.assertEqual(["-X", "b=2"], pairs)
         values, pairs = cases.flags_of(table.cases["full"], table.contestants["thrifty"])
         self.assertEqual("7", values["--records"])
+        self.assertEqual(["--chunk", "2000", "--records", "200"],
+                         cases.own_flags_of(table.cases["full"], table.contestants["ours"]))
         self.assertEqual(["-X", "b=2", "-X", "a=1"], pairs)
 
     def test_a_topic_has_the_partitions_of_its_case_also_where_a_contestant_names_none(self):
@@ -238,6 +270,14 @@ class Proof(unittest.TestCase):
             with self.assertRaises(running.Failed):
                 running.check(asked, client, {"records": arrived})
 
+    def test_tells_how_many_were_acknowledged_and_how_the_client_ended(self):
+        asked, ended = {"--records": "100", "--warmup": "10"}, "exit status 1: the last words"
+        for client, expected in (({"errors": 60, "records": 40}, "40 of 100 records were acknowledged; exit status 1: the last words"),
+                                 ({"errors": 10, "records": 100}, "10 records failed; exit status 1: the last words"),
+                                 ({"errors": 0, "records": 100}, "^exit status 1: the last words"), (None, "^exit status 1: the last words")):
+            with self.assertRaisesRegex(running.Failed, expected):
+                running.check(asked, client, {"records": 110}, ended)
+
     def test_ends_a_client_that_does_not_end(self):
         with self.assertRaisesRegex(running.Failed, "no end after 0 s"):
             running.run_client(["sleep", "600"], {}, 0)
@@ -245,14 +285,15 @@ class Proof(unittest.TestCase):
             os.waitpid(-1, os.WNOHANG)
 
     def test_tells_why_a_client_failed(self):
-        with self.assertRaisesRegex(running.Failed, "exit status 3: the last words"):
-            running.run_client(["sh", "-c", "echo some words >&2; echo the last words >&2; exit 3"], {}, 60)
+        text, ended, *_ = running.run_client(["sh", "-c", "echo said; echo some words >&2; echo the last words >&2; exit 3"], {}, 60)
+
+        self.assertEqual(("said\n", "exit status 3: the last words"), (text, ended))
 
     def test_gives_a_client_its_environment_and_takes_its_words_and_its_cpu_time(self):
-        text, cpu, _, took = running.run_client(["sh", "-c", "echo $WORD; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"],
+        text, ended, cpu, _, took = running.run_client(["sh", "-c", "echo $WORD; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"],
                                                    {"WORD": "said"}, 60)
 
-        self.assertEqual("said\n", text)
+        self.assertEqual(("said\n", None), (text, ended))
         self.assertGreater(cpu, 0)
         self.assertGreater(took, 0)
 
@@ -314,6 +355,81 @@ class Program(unittest.TestCase):
             kept = json.loads(Path(folder, "result.json").read_text())
         self.assertEqual(1, done.returncode, done.stderr)
         self.assertEqual(["0 records arrived, 110 were sent"] * 2, [each["error"] for each in kept["runs"]])
+
+
+    @unittest.skipUnless(PROGRAMS and (PROGRAMS / "sluice-perf").exists(), "sluice-perf is not built here")
+    def test_believes_sluice_no_more_than_others(self):
+        """A broker that refuses what comes after the first records."""
+        case = cases.Case("fails", "Fails", "throughput", (), (), "one", 0, {}, ())
+        contestant = cases.Contestant("sluice", "Sluice", "sluice", ())
+        core = str(min(os.sched_getaffinity(0)))
+
+        class FailingSink(running.Sink):
+            def open(self, case):
+                self.process = subprocess.Popen([self.program, "--refuse-after", "3000"], stdout=subprocess.PIPE, text=True)
+                self.bootstrap, self.topic = self.process.stdout.readline().strip(), "perf"
+
+        for records, expected in (("20000", r"^(?!0 )\d+ of 20000 records were acknowledged; exit status 1: "),
+                                  ("500", "^0 of 500 records were acknowledged; exit status 1: ")):
+            values = {"--records": records, "--warmup": "1000" if records == "20000" else "50000"}
+            with self.assertRaisesRegex(running.Failed, expected):
+                running.run(FailingSink(0, PROGRAMS), case, contestant, running.command_of(contestant, PROGRAMS), values, [], core)
+
+
+class Peers(unittest.TestCase):
+    """perf/peers/run, with a peer that only tells its words."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / "perf").mkdir()
+        shutil.copytree(PERF / "peers", self.root / "perf/peers")
+        shutil.copy(PERF / "payload", self.root / "perf/payload")
+
+    def call(self, *words):
+        return subprocess.run([self.root / "perf/peers/run", *words], capture_output=True, text=True, timeout=60)
+
+    def build(self, peer):
+        """As if it was built: with the stamp that belongs to it."""
+        folder = self.root / "build/peers" / peer
+        folder.mkdir(parents=True)
+        client = folder / "client"
+        client.write_text('#!/bin/sh\nfor word; do echo "$word"; done\n')
+        client.chmod(client.stat().st_mode | stat.S_IXUSR)
+        script = (self.root / "perf/peers/run").read_text()
+        probe = self.root / "perf/peers/probe"
+        probe.write_text(script.split("\nbuild_java() {")[0] + '\nstamp_of librdkafka "$CONFLUENT_VERSION" "$HERE/librdkafka/main.cpp"\n')
+        (folder / "stamp").write_text(subprocess.run(["bash", probe], capture_output=True, text=True, check=True).stdout)
+
+    def test_says_whether_a_peer_is_built_and_builds_nothing(self):
+        done = self.call("--is-built", "librdkafka")
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertIn("librdkafka is not built from what is here: perf/peers/run --build librdkafka", done.stderr)
+        self.assertFalse((self.root / "build").exists())
+
+        self.build("librdkafka")
+        self.assertEqual((0, "", ""), (lambda done: (done.returncode, done.stdout, done.stderr))(self.call("--is-built", "librdkafka")))
+        with open(self.root / "perf/peers/librdkafka/main.cpp", "a") as source:
+            source.write("// changed\n")
+        self.assertEqual(1, self.call("--is-built", "librdkafka").returncode)
+
+    def test_makes_the_payload_of_json_however_it_is_asked_for(self):
+        self.build("librdkafka")
+        for words in (("--payload", "json", "--size", "128"), ("--payload=json", "--size=128"), ("--size=128", "--payload", "json")):
+            done = self.call("librdkafka", "--acks=1", *words)
+            self.assertEqual(0, done.returncode, done.stderr)
+            told = done.stdout.splitlines()
+            self.assertIn("--acks=1", told)
+            self.assertNotIn("json", told)
+            self.assertNotIn("--payload=json", told)
+            made = Path(told[told.index("--payload") + 1]).read_bytes()
+            self.assertEqual(8 * 1024 * 1024 // 128 * 128, len(made))
+
+    def test_refuses_a_payload_of_json_that_cannot_be_made(self):
+        self.build("librdkafka")
+        done = self.call("librdkafka", "--payload=json", "--size=5")
+        self.assertEqual((2, ""), (done.returncode, done.stdout))
 
 
 class Payload(unittest.TestCase):
