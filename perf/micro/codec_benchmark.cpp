@@ -121,7 +121,7 @@ BENCHMARK_CAPTURE(compress_hard, lz4, compression::lz4)
     ->ArgsProduct({{9, 8, 12}, {2, 4, 16}})
     ->UseManualTime();
 BENCHMARK_CAPTURE(compress_hard, zstd, compression::zstd)
-    ->ArgsProduct({{3, 6, 9}, {2, 4, 16}})
+    ->ArgsProduct({{3, 6, 9, 19}, {2, 4, 16}})
     ->UseManualTime();
 
 }  // namespace

@@ -4,21 +4,10 @@
 
 namespace sluice {
 
-namespace {
-
-// Small pieces where a codec may take milliseconds for what it usually does in a tenth of one: gzip's high levels, for
-// text of two or four letters.
-std::size_t piece_size(compression type, int level) noexcept {
-    constexpr int first_slow_gzip_level = 7;
-    return type == compression::gzip && level >= first_slow_gzip_level ? 1024 : SIZE_MAX;
-}
-
-}  // namespace
-
 batch_compression::batch_compression(compression type, int level, std::function<time_point()> read_clock)
     : type_(type),
       turn_bytes_(turn_bytes(type, level)),
-      piece_size_(piece_size(type, level)),
+      piece_bytes_(piece_bytes(type, level)),
       read_clock_(std::move(read_clock)),
       left_in_turn_(turn_bytes_) {
     if (is_on()) codec_ = make_compressor(type, level);
@@ -28,9 +17,7 @@ std::int64_t batch_compression::turn_bytes(compression type, int level) noexcept
     constexpr std::int64_t kilobyte = 1024;
     switch (type) {
         case compression::snappy: return 256 * kilobyte;
-        case compression::lz4:
-            if (level == 9) return 256 * kilobyte;
-            return (level <= 9 ? 32 : 16) * kilobyte;
+        case compression::lz4: return (level == 9 ? 256 : 32) * kilobyte;
         case compression::zstd:
             if (level <= 2) return 256 * kilobyte;
             return (level <= 5 ? 128 : level <= 9 ? 32 : 16) * kilobyte;
@@ -38,6 +25,11 @@ std::int64_t batch_compression::turn_bytes(compression type, int level) noexcept
         case compression::none: break;
     }
     return 0;
+}
+
+std::size_t batch_compression::piece_bytes(compression type, int level) noexcept {
+    constexpr int first_slow_gzip_level = 7;
+    return type == compression::gzip && level >= first_slow_gzip_level ? 1024 : SIZE_MAX;
 }
 
 void batch_compression::withdraw(batch& ended) noexcept {
@@ -54,7 +46,7 @@ bool batch_compression::step_in_time(batch& first) {
     return is_done;
 }
 
-// Compresses the next piece of the batch. True: it is done.
+// Begins with the batch, or compresses its next piece. True: it is done.
 bool batch_compression::step(batch& first) {
     batch_builder& records = first.records;
     if (!is_under_way_) {
@@ -65,8 +57,9 @@ bool batch_compression::step(batch& first) {
             return true;
         }
         is_under_way_ = true;
+        return false;
     }
-    const bytes piece = rest_.next(piece_size_);
+    const bytes piece = rest_.next(piece_bytes_);
     left_in_turn_ -= static_cast<std::int64_t>(piece.size());
     const bool is_last = rest_.is_at_end();
     const bool did_write = codec_->write(piece, is_last, compressed_);

@@ -6,7 +6,8 @@
 //
 // A turn may compress so many bytes (`turn_bytes`), and ends earlier if that takes longer than expected; what is left goes
 // on in the next. So the loop is held for `turn_time` and one step more. A step is what the codec's library does in one go: a
-// piece, or the block that a piece completes (zstd: 128 KB, from level 6 on 64 KB; lz4: 64 KB).
+// piece, or the block that a piece completes (zstd: 128 KB, from level 6 on 64 KB; lz4: 64 KB). To begin with a batch is a
+// step of its own, in which a codec gets its tables.
 //
 // Owner: one shard; not synchronised.
 #pragma once
@@ -59,6 +60,9 @@ public:
 
     // How many bytes of records a turn may compress: about a millisecond's work for a codec and level.
     static std::int64_t turn_bytes(compression type, int level) noexcept;
+    // How many bytes of a chunk, at most, a codec gets at a time: few where it may take milliseconds for what it usually does
+    // in a tenth of one, as gzip's high levels for text of two or four letters.
+    static std::size_t piece_bytes(compression type, int level) noexcept;
 
 private:
     bool step_in_time(batch& first);
@@ -74,7 +78,7 @@ private:
 
     compression type_;
     std::int64_t turn_bytes_;
-    std::size_t piece_size_;
+    std::size_t piece_bytes_;
     std::function<time_point()> read_clock_;
     std::int64_t left_in_turn_;
     bool has_begun_ = false;  // something, in this turn

@@ -24,13 +24,14 @@ class compressor {
 public:
     virtual ~compressor() = default;
 
-    // Starts a body of `size` bytes, also in the middle of another, which is forgotten.
+    // Starts a body of `size` bytes, also in the middle of another, which is forgotten. What the library has to allocate and
+    // to clear for it, is done here, so that the first piece takes no longer than the others.
     [[nodiscard]] virtual bool begin(std::size_t size, output_buffer& to) = 0;
     // Takes the next piece; the last one ends the body. Pieces may be of any size but 0.
     [[nodiscard]] virtual bool write(bytes piece, bool is_last, output_buffer& to) = 0;
 };
 
-// `level` as in Kafka's compression.<type>.level; snappy has none. Not for `none`. Throws std::bad_alloc.
+// `level` as in Kafka's compression.<type>.level, of which lz4 does no more than 5 (codecs/lz4.cpp); snappy has none. Not for `none`. Throws std::bad_alloc.
 std::unique_ptr<compressor> make_compressor(compression type, int level);
 
 // Appends what the body decompresses to. Whoever wrote it: errors are protocol_error, for bytes that are not the codec's,

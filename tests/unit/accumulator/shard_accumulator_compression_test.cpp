@@ -268,7 +268,34 @@ TEST(ShardAccumulatorCompression, ATurnEndsEarlierWhereTheCodecIsSlow) {
     on.accumulator.compress_in_turn();
     EXPECT_TRUE(on.accumulator.has_to_compress()) << "a piece took 150 us, by this clock";
 
-    EXPECT_EQ(compress_all(on.accumulator), 2) << "20 pieces, 7 in a turn";
+    EXPECT_EQ(compress_all(on.accumulator), 2) << "the beginning and 20 pieces, 7 in a turn";
+}
+
+TEST(ShardAccumulatorCompression, ToBeginWithABatchIsAStepOfItsOwn) {
+    time_point clock = at(0ms);
+    accumulator_limits limits = compressing(compression::zstd, 9, batch_size);
+    limits.read_clock = [&clock] { return clock += 1ms; };
+    accumulator_fixture on(limits, 4 << 20, 16384);
+    const held_record record = on.append(on.queue(), std::string(10'000, 'x'), at(0ms));
+
+    on.accumulator.compress_in_turn();
+    EXPECT_TRUE(on.accumulator.has_to_compress()) << "to have its tables took a millisecond, by this clock";
+    on.accumulator.compress_in_turn();
+    EXPECT_FALSE(on.accumulator.has_to_compress());
+}
+
+// What a codec may take milliseconds for is one block of 64 KB, or a small piece: a turn never has two of them.
+TEST(ShardAccumulatorCompression, ATurnCompletesAtMostOneBlockOfASlowCodec) {
+    constexpr std::int64_t block = 64 * 1024;
+    constexpr std::int64_t chunk = 16 * 1024;
+    for (int level = 6; level <= 22; ++level)
+        EXPECT_LE(batch_compression::turn_bytes(compression::zstd, level) + chunk, block) << "zstd " << level;
+    for (int level = 1; level <= 17; ++level) {
+        if (level == 9) continue;
+        EXPECT_LE(batch_compression::turn_bytes(compression::lz4, level) + chunk, block) << "lz4 " << level;
+    }
+    for (int level = 7; level <= 9; ++level)
+        EXPECT_EQ(batch_compression::piece_bytes(compression::gzip, level), 1024u) << "gzip " << level;
 }
 
 TEST(ShardAccumulatorCompression, ABatchMayEndWhileItIsBeingCompressed) {

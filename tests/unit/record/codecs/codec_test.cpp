@@ -1,6 +1,7 @@
 #include "record/codecs/codec.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <string>
@@ -8,6 +9,17 @@
 
 #include "base/random.hpp"
 #include "unit/wire/hex.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLUICE_TEST_HEAP_OF_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SLUICE_TEST_HEAP_OF_SANITIZER
+#endif
+#endif
+#ifdef SLUICE_TEST_HEAP_OF_SANITIZER
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // g++ has it, but no header of it
+#endif
 
 namespace sluice {
 namespace {
@@ -215,6 +227,110 @@ TEST(Codecs, AFrameOfZstdThatAsksForALargeWindowGetsNoSuchMemory) {
 
     EXPECT_TRUE(error_of(compression::zstd, frame, 999));
     EXPECT_EQ(decompressed(compression::zstd, frame, 1000).size(), 1000u);
+}
+
+// ---- what is done in one go
+
+// What is allocated on the heap, by whomever.
+std::size_t heap_bytes() {
+#ifdef SLUICE_TEST_HEAP_OF_SANITIZER
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    const struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+#endif
+}
+
+std::size_t little_endian(bytes from, std::size_t count) {
+    std::size_t value = 0;
+    for (std::size_t i = count; i > 0; --i) value = value << 8 | std::to_integer<std::size_t>(from[i - 1]);
+    return value;
+}
+
+// RFC 8878, 3.1.1.1: a magic of four bytes, a descriptor, then a window, unless the window is the content, and its size.
+struct zstd_frame_header {
+    std::size_t size;
+    std::size_t window_size;
+
+    explicit zstd_frame_header(bytes frame) {
+        const auto descriptor = std::to_integer<unsigned>(frame[4]);
+        const bool is_single_segment = (descriptor & 0x20) != 0;
+        const std::size_t of_size =
+            descriptor >> 6 == 0 ? (is_single_segment ? 1 : 0) : std::size_t{1} << (descriptor >> 6);
+        size = 5 + (is_single_segment ? 0 : 1) + of_size;
+        if (is_single_segment) {
+            window_size = little_endian(frame.subspan(5), of_size) + (of_size == 2 ? 256 : 0);
+        } else {
+            const auto window = std::to_integer<unsigned>(frame[5]);
+            const std::size_t base = std::size_t{1} << (10 + (window >> 3));
+            window_size = base + base / 8 * (window & 7);
+        }
+    }
+};
+
+// The sizes of the blocks of a frame of what cannot be compressed, which are as many bytes of input.
+std::vector<std::size_t> raw_block_sizes(bytes frame) {
+    std::vector<std::size_t> sizes;
+    for (bool is_last = false; !is_last;) {
+        const std::size_t header = little_endian(frame, 3);
+        is_last = (header & 1) != 0;
+        EXPECT_EQ(header >> 1 & 3, 0u) << "raw";
+        sizes.push_back(header >> 3);
+        frame = frame.subspan(3 + sizes.back());
+    }
+    return sizes;
+}
+
+TEST(Codecs, ZstdEndsItsBlocksAt64KBFromLevel6On) {
+    const std::vector<std::byte> body = random_bytes(200'000, 8);
+    for (const int level : {1, 3, 5, 6, 7, 8, 9, 12, 19, 22}) {
+        const std::vector<std::byte> made = compressed({compression::zstd, level}, body, 16384);
+        std::size_t largest = 0;
+        for (const std::size_t size : raw_block_sizes(bytes(made).subspan(zstd_frame_header(made).size)))
+            largest = std::max(largest, size);
+        EXPECT_EQ(largest, level >= 6 ? 65536u : 131072u) << level;
+    }
+}
+
+TEST(Codecs, ZstdTakesNoLargerWindowThanTheBody) {
+    for (const std::size_t size :
+         {std::size_t{1024}, std::size_t{16384}, std::size_t{300'000}, std::size_t{1} << 20}) {
+        const std::vector<std::byte> body = json_like(size, 9);
+        for (const int level : {-5, 1, 3, 6, 9, 19, 22}) {
+            const std::vector<std::byte> made = compressed({compression::zstd, level}, body, 16384);
+            EXPECT_LE(zstd_frame_header(made).window_size, size) << "level " << level;
+        }
+    }
+}
+
+// The pages that are touched for the first time cost the more, the more there are: 2 ms for 4 MB.
+TEST(Codecs, ZstdUpToLevel9NeedsFewMegabytesAndTakesThemWhenItBegins) {
+    const std::vector<std::byte> body = json_like(std::size_t{1} << 20, 10);
+    for (int level = 1; level <= 9; ++level) {
+        output_buffer made;
+        made.room(2 * body.size());
+        const auto codec = make_compressor(compression::zstd, level);
+        const std::size_t before = heap_bytes();
+
+        ASSERT_TRUE(codec->begin(body.size(), made));
+        const std::size_t begun = heap_bytes();
+        ASSERT_TRUE(codec->write(bytes(body).first(200'000), false, made));
+        const std::size_t written = heap_bytes();
+
+        EXPECT_LT(begun - before, std::size_t{6} << 20)
+            << "level " << level << ", the window's 1.3 MB included";
+        EXPECT_GT(begun, before) << "level " << level;
+        EXPECT_EQ(written, begun) << "level " << level;
+    }
+}
+
+TEST(Codecs, Lz4BeyondLevel5DoesWhatLevel5DoesSinceItsBlocksWouldTakeTooLong) {
+    const std::vector<std::byte> body = json_like(200'000, 11);
+    const std::vector<std::byte> bounded = compressed({compression::lz4, 5}, body);
+    for (const int level : {6, 7, 8, 10, 12, 17})
+        EXPECT_TRUE(compressed({compression::lz4, level}, body) == bounded) << level;
+    EXPECT_LT(bounded.size(), compressed({compression::lz4, 4}, body).size());
+    EXPECT_LT(bounded.size(), compressed({compression::lz4, 9}, body).size()) << "9 is the fast one";
 }
 
 TEST(Codecs, NoneIsNoCodec) {
