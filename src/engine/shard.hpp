@@ -353,6 +353,7 @@ public:
 
     void serve_topic(time_point now) override;
     bool serve_memory(time_point now) override;
+    std::uint64_t arrival_number() const noexcept override { return arrival_; }
     // Completes it with an error, off every queue.
     void fail(error_code why, shared_text text);
     // The loop ends: whoever waits is let go of.
@@ -373,7 +374,7 @@ private:
     send_operation& sent_;
     completion& done_;
     time_point started_;
-    std::uint64_t behind_;  // the last staged record that arrived before this call
+    std::uint64_t arrival_;  // it comes behind the staged records that arrived before
     bool is_yielded_ = false;
     deadline_timer deadline_{*this};
 };

@@ -109,13 +109,14 @@ std::size_t shard::run_ingress(time_point now, std::size_t budget_bytes) {
     return taken_bytes;
 }
 
-// The head waits for memory on behalf of all that is behind it.
+// The head waits for memory on behalf of all that is behind it, last of all waiters: each of them serves what is staged and
+// arrived before it, before it serves itself.
 bool shard::ingress_waiter::serve_memory(time_point now) {
     if (!of.ingress_.empty() &&
         of.take(of.ingress_.front(), served_by::memory, now) == take_status::wait_memory)
         return false;
     list_hook<memory_waiter>::unlink();
-    return true;  // what is behind it gets its turn with the next messages, behind whoever waits now
+    return true;  // what is behind it gets its turn with the next messages, behind whoever waits then
 }
 
 // Off wherever it waits for its turn, its topic or memory.
@@ -152,7 +153,7 @@ shard::take_status shard::take(staged_record& staged, served_by turn, time_point
     shard_topic& to = topic(*staged.topic);
     const auto wait_in = [&](auto& waiters) {
         leave_waiting(staged);
-        waiters.push_back(staged.aside());
+        wait_by_arrival(waiters, staged.aside());
         return take_status::wait_topic;
     };
     if (!to.is_known() || (turn == served_by::nobody && !to.waiters.empty())) {
@@ -250,7 +251,8 @@ void shard::serve_topic(staged_record& staged, time_point now) {
     if (status != take_status::wait_memory && status != take_status::wait_turn) return;
     staged.aside().list_hook<topic_waiter>::unlink();
     if (staged.is_local) {  // among the callers on this loop
-        status == take_status::wait_turn ? yielded_.push_back(staged.aside()) : pool_.wait(staged.aside());
+        if (status == take_status::wait_memory) return pool_.wait(staged.aside());
+        wait_by_arrival(yielded_, staged.aside());
         return;
     }
     // Back to its place: who arrived later goes behind it again.

@@ -289,7 +289,7 @@ shared_text shard::size_text(std::string_view topic, std::size_t content_size) c
 // ---- waiting on this loop
 
 local_send::local_send(shard& at, send_operation& sent, completion& done, send_status why)
-    : shard_(at), sent_(sent), done_(done), started_(at.loop_.now()), behind_(at.arrived_) {
+    : shard_(at), sent_(sent), done_(done), started_(at.loop_.now()), arrival_(++at.arrived_) {
     const time_point give_up_at = after(started_, shard_.core_.config().max_block);
     shard_.loop_.set_timer(deadline_, std::min(give_up_at, sent.deadline_));
     wait_for(why);
@@ -299,10 +299,11 @@ void local_send::wait_for(send_status why) {
     using enum send_status;
     is_yielded_ = why == wait_turn;
     switch (why) {
-        case wait_topic: shard_.topic(sent_.record_.topic).waiters.push_back(*this); return;
-        case wait_partition: shard_.topic(sent_.record_.topic).partition_waiters.push_back(*this); return;
+        case wait_topic: return wait_by_arrival(shard_.topic(sent_.record_.topic).waiters, *this);
+        case wait_partition:
+            return wait_by_arrival(shard_.topic(sent_.record_.topic).partition_waiters, *this);
         case wait_memory: shard_.pool_.wait(*this); return;
-        case wait_turn: shard_.yielded_.push_back(*this); return;
+        case wait_turn: return wait_by_arrival(shard_.yielded_, *this);
         case accepted:
         case refused:
         case elsewhere: break;
@@ -324,7 +325,7 @@ void local_send::finish() noexcept {
 
 bool local_send::serve(served_by turn) {
     using enum send_status;
-    const send_status status = sent_.try_accept(shard_, turn, behind_);
+    const send_status status = sent_.try_accept(shard_, turn, arrival_);
     if (status == accepted || status == refused) {
         finish();
         return true;

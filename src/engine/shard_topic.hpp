@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "accumulator/topic_queues.hpp"
+#include "base/arrival_order.hpp"
 #include "base/random.hpp"
 #include "cluster/snapshot.hpp"
 #include "engine/topic_registry.hpp"
@@ -21,11 +22,18 @@ public:
     // The topic was looked at again, or it is a yielded caller's turn: goes on, ends, or waits again at the end of the
     // list that fits. Off the list it was on in any case.
     virtual void serve_topic(time_point now) = 0;
+    virtual std::uint64_t arrival_number() const noexcept { return no_arrival_number; }
     bool waits_for_topic() const noexcept { return list_hook<topic_waiter>::is_linked(); }
 
 protected:
     ~topic_waiter() = default;
 };
+
+// By arrival, wherever each has waited before.
+using topic_waiters = list_of<topic_waiter, topic_waiter>;
+inline void wait_by_arrival(topic_waiters& waiters, topic_waiter& added) {
+    insert_by_arrival(waiters, added);
+}
 
 // Owner: one shard. Kept as long as the shard.
 class shard_topic {
@@ -35,10 +43,9 @@ public:
 
     std::shared_ptr<topic_entry> entry;
     topic_queues& queues;
-    std::shared_ptr<const topic_node> node;       // of the shard's view; nullptr: not known
-    list_of<topic_waiter, topic_waiter> waiters;  // for the topic: who comes later waits behind them
-    list_of<topic_waiter, topic_waiter>
-        partition_waiters;  // for a partition beyond the count: nobody waits for them
+    std::shared_ptr<const topic_node> node;  // of the shard's view; nullptr: not known
+    topic_waiters waiters;                   // for the topic: who comes later waits behind them
+    topic_waiters partition_waiters;         // for a partition beyond the count: nobody waits for them
     sticky_choice sticky;
     partition_queue* sticky_queue = nullptr;  // of the current choice
     // Partitions that a record without a key may go to, from this shard: its own, as long as every shard owns about as

@@ -55,6 +55,7 @@ public:
         explicit aside_part(staged_record& of_) noexcept : timer(&expire), of(of_) {}
         void serve_topic(time_point now) override;
         bool serve_memory(time_point now) override;
+        std::uint64_t arrival_number() const noexcept override { return of.arrival; }
 
         staged_record& of;
         time_point give_up_at = never;   // not accepted by then: refused
@@ -141,7 +142,7 @@ public:
     bool is_open = false;           // neither record nor key names a partition
     bool is_routed = false;   // through the home shard of the producer, since its topic was not published yet
     std::uint32_t index = 0;  // in its batch
-    std::uint64_t arrival = 0;      // counts the shard's staged records
+    std::uint64_t arrival = 0;      // counts what has come to the shard, and waiting callers of its loop
     shard* at = nullptr;            // the shard that has it now; of one made by share(): from its failure on
     event_loop* loop = nullptr;     // and its loop
     result_block* block = nullptr;  // of its batch, where this completion waits; holds a reference

@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "base/arrival_order.hpp"
 #include "base/ensure.hpp"
 #include "base/time.hpp"
 #include "sluice/detail/task.hpp"
@@ -38,6 +39,7 @@ class memory_waiter : public list_hook<memory_waiter> {
 public:
     // It is the first: takes what it needs, and says true; then it is off the queue. Or says false, and stays the first.
     virtual bool serve_memory(time_point now) = 0;
+    virtual std::uint64_t arrival_number() const noexcept { return no_arrival_number; }
     bool waits_for_memory() const noexcept { return list_hook<memory_waiter>::is_linked(); }
 
 protected:
@@ -81,7 +83,8 @@ public:
     chunk_index next(chunk_index chunk) const noexcept { return next_[static_cast<std::uint32_t>(chunk)]; }
 
     // ---- waiting
-    void wait(memory_waiter& waiter) noexcept { waiters_.push_back(waiter); }
+    // By arrival: behind all waiters, unless it is back from waiting for something else, or they have no number.
+    void wait(memory_waiter& waiter) noexcept { insert_by_arrival(waiters_, waiter); }
     bool has_waiters() const noexcept { return !waiters_.empty(); }
     template <class Visit>
     void for_each_waiter(Visit&& visit) {
