@@ -136,7 +136,7 @@ schedule_plan schedule_plan::draw(std::uint64_t seed, planted_bug planted) {
     drawn.producer = draw_config(from);
     if (planted == planted_bug::forgets_idempotence) drawn.producer.enable_idempotence = false;
     if (planted == planted_bug::lying_leader) drawn.producer.acks = acks::all;
-    drawn.loop_count = one_in(4) ? between(from, 1, 5) : 2;
+    drawn.loop_count = one_in(6) ? between(from, 4, 6) : between(from, 1, 3);
     drawn.caller_count = static_cast<int>(between(from, 1, 6));
     drawn.step_count = static_cast<int>(of_any_size(from, 1, 150));
     drawn.step_gap_max = one_in(4) ? duration(0) : of_any_length(from, 1us, 300ms);

@@ -47,7 +47,7 @@ struct schedule_plan {
     planted_bug planted = planted_bug::none;
     ending how_it_ends = ending::close;
 
-    std::size_t loop_count = 2;
+    std::size_t loop_count = 2;  // and shards, one on each
     int caller_count = 1;
     int step_count = 10;      // of all callers together
     duration step_gap_max{};  // between two steps of a caller

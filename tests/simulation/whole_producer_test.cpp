@@ -33,8 +33,11 @@ TEST(WholeProducer, TheSameSeedGivesTheSameTraceAndAnotherOneAnother) {
 TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
     record_journal::counts records;
     std::map<std::string, std::uint64_t> calls;
+    std::map<std::size_t, int> shard_counts;
     for (std::uint64_t seed = 0; seed < 150; ++seed) {
-        const schedule_result run = run_schedule(schedule_plan::draw(seed));
+        const schedule_plan plan = schedule_plan::draw(seed);
+        ++shard_counts[plan.loop_count];
+        const schedule_result run = run_schedule(plan);
         EXPECT_TRUE(run.violations.empty())
             << "simulation_tests --seed " << seed << " --trace" << list(run.violations);
         for (const auto& [name, count] : run.calls) calls[name] += count;
@@ -60,6 +63,8 @@ TEST(WholeProducer, MeetsWhatItIsMeantToMeet) {
           "send: the deadline of the call passed", "delivery: the record was not acknowledged in time"}) {
         EXPECT_GT(calls[each], 0u) << each;
     }
+    for (const std::size_t count : {1u, 2u, 3u}) EXPECT_GT(shard_counts[count], 20) << count << " shards";
+    for (const std::size_t count : {4u, 5u, 6u}) EXPECT_GT(shard_counts[count], 2) << count << " shards";
 }
 
 // ---- the checks bite
