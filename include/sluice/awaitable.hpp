@@ -21,8 +21,7 @@ namespace boost::asio::detail {
 template <class Signature, sluice::detail::operation Operation, class Executor>
 class awaitable_async_op<Signature, Operation, Executor> {
     using frame_type = awaitable_frame_base<Executor>;
-    using thread_type = awaitable_async_op_handler<void(), Executor>;      // resumes, carries no result
-    using handler_type = awaitable_async_op_handler<Signature, Executor>;  // Asio's own way
+    using thread_type = awaitable_async_op_handler<void(), Executor>;  // resumes, carries no result
     // What `co_await` is given outlives the await: a temporary ends with the whole expression.
     using held_type =
         std::conditional_t<sluice::detail::is_awaited_in_place<Operation>, Operation&, Operation>;
@@ -37,10 +36,7 @@ public:
         frame_->after_suspend([](void* self) { static_cast<awaitable_async_op*>(self)->start(); }, this);
     }
 
-    typename Operation::value_type await_resume() {
-        if (handler_result_) return handler_type::resume(*handler_result_);
-        return sluice::detail::get(operation_);
-    }
+    typename Operation::value_type await_resume() { return sluice::detail::get(operation_); }
 
 private:
     // The rest of the coroutine, waiting in its own frame: whoever runs it moves it out, whoever drops it destroys it.
@@ -57,16 +53,26 @@ private:
         std::optional<thread_type> thread;
     };
 
+    // The same on an executor that is no loop of ours: gets the operation back when it is over, with the text of its error,
+    // which a completion handler would not.
+    struct foreign_resumption : thread_type {
+        foreign_resumption(thread_type&& thread, awaitable_async_op& of_)
+            : thread_type(std::move(thread)), of(&of_) {}
+        void take_back(Operation&& completed) {
+            of->operation_ = std::move(completed);
+            (*this)();
+        }
+        awaitable_async_op* of;  // in the frame of the coroutine, which this owns
+    };
+
     void start() {
         const auto executor = frame_->await_transform(this_coro::executor).await_resume();
         sluice::event_loop* here = sluice::detail::current_loop();
-        if (here == nullptr || sluice::detail::loop_of(executor) != here) {
-            handler_result_.emplace();
-            handler_type handler(frame_->detach_thread(), *handler_result_);
-            std::move(operation_)(std::move(handler));
-            return;
-        }
         typename thread_type::result_type nothing;
+        if (here == nullptr || sluice::detail::loop_of(executor) != here) {
+            foreign_resumption resumed(thread_type(frame_->detach_thread(), nothing), *this);
+            return sluice::detail::initiate()(std::move(resumed), static_cast<Operation&&>(operation_));
+        }
         resumption_.thread.emplace(frame_->detach_thread(), nothing);
         auto slot = resumption_.thread->get_cancellation_slot();
         if (slot.is_connected()) {
@@ -84,7 +90,6 @@ private:
     resumption resumption_;
     held_type operation_;
     frame_type* frame_;
-    std::optional<typename handler_type::result_type> handler_result_;
 };
 
 }  // namespace boost::asio::detail

@@ -126,9 +126,11 @@ inline error_condition make_error_condition(condition code) noexcept {
     return {static_cast<int>(code), condition_category()};
 }
 
-// Thrown by `co_await` on a loop, and by wait(), where an operation failed: the code, and a text that names the culprit
-// (topic, partition, broker, configuration key). `what()` is that text. Completion tokens that throw, and coroutines on executors that are
-// no loop, throw boost::system::system_error, its base, with the code alone.
+// Thrown by `co_await` of an operation that failed, in any coroutine and on any executor, and by wait(): the code, and a
+// text that names the culprit (topic, partition, broker, configuration key). `what()` is that text. Completion tokens get the
+// code alone, and those that throw (use_awaitable, use_future) throw boost::system::system_error, the base; so does `co_await`
+// with a Boost that awaitable.hpp does not know. record_metadata::message has the text of a delivery then, and the log that of
+// producer::create().
 class error : public boost::system::system_error {
 public:
     error(error_code code, std::string text);

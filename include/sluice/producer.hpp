@@ -57,7 +57,8 @@ public:
     ~producer();
 
     // Checks the configuration and resolves the bootstrap servers; connects to nothing yet (MDW-1). One shard per loop.
-    // Errors: errc::invalid_config, bootstrap_failed; the exception's text names key and value.
+    // Errors: errc::invalid_config, bootstrap_failed; the exception's text names key and value. A callback, or another token
+    // that gets the code alone: the text is logged.
     static call_operation<producer> create(loop& on, producer_config config);
     static call_operation<producer> create(std::span<loop* const> on, producer_config config);
     static call_operation<producer> create(runtime& on, producer_config config);

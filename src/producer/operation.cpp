@@ -1,5 +1,6 @@
 #include "sluice/detail/operation.hpp"
 
+#include "base/log.hpp"
 #include "engine/remote_event.hpp"
 #include "sluice/detail/call.hpp"
 
@@ -13,6 +14,9 @@ void throw_error(error_code code, const shared_text& message) {
 
 event_loop* current_loop() noexcept {
     return event_loop::current();
+}
+void post_to(event_loop& on, completion& done) noexcept {
+    on.post(done);
 }
 
 // ---- handlers in other contexts
@@ -57,6 +61,9 @@ bool call_state::take_back(remote_signal*& signal) noexcept {
 }
 void call_state::abandon(remote_signal*& signal) noexcept {
     event_->abandon(signal);
+}
+void call_state::log_lost_text() const {
+    if (!message.view().empty()) logger(lost_text_log).warning("{}: {}", error.message(), message.view());
 }
 
 }  // namespace sluice::detail

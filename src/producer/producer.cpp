@@ -15,6 +15,7 @@ call_operation<producer> create_with(std::vector<event_loop*> loops, producer_co
                                      resolver_factory names) {
     return call_operation<producer>([loops = std::move(loops), config = std::move(config),
                                      names = std::move(names)](const auto& result) mutable {
+        result->lost_text_log = config.log;
         if (auto problem = config.validate()) {
             return result->finish(errc::invalid_config,
                                   shared_text(fmt::format("{}: {}", problem->key, problem->text)));

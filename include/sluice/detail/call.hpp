@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sluice/awaitable.hpp"
+#include "sluice/log.hpp"
 
 namespace sluice {
 
@@ -30,10 +31,13 @@ public:
     void start(completion& done, remote_signal*& signal);
     bool take_back(remote_signal*& signal) noexcept;
     void abandon(remote_signal*& signal) noexcept;
+    void log_lost_text() const;
 
     // Valid once finished.
     error_code error;
     shared_text message;
+    // Where the message goes when whoever waits is told the code alone; nowhere by default.
+    log_sink lost_text_log;
 
 private:
     std::unique_ptr<remote_event> event_;
@@ -95,6 +99,7 @@ public:
     }
     void stop_waiting() noexcept { is_cancelled_ = true; }
     void detach_from_loop() noexcept {}
+    void log_lost_text() const { result_->log_lost_text(); }
 
 private:
     begin_function begin_;  // until it has begun

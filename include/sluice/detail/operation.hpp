@@ -127,6 +127,8 @@ event_loop* loop_of(const Executor& executor) noexcept {
 }
 // The loop that this thread is on, or nullptr.
 event_loop* current_loop() noexcept;
+// Runs it in the resume phase of a turn to come.
+void post_to(event_loop& on, completion& done) noexcept;
 
 // A handler that waits in a context that is not a loop.
 class registered_handler : public list_hook<registered_handler> {
@@ -234,7 +236,14 @@ private:
         operation_.start(*this);
     }
 
-    void post_result() { asio::post(*work_, posted(this)); }
+    void post_result() {
+        if constexpr (
+            !has_context) {  // not to the threads of Asio's system_executor, which know nothing of the loop
+            event_loop* here = current_loop();
+            if (is_confined_ && here != nullptr) return post_to(*here, *this);
+        }
+        asio::post(*work_, posted(this));
+    }
 
     void cancel(cancel_kind kind) {
         if (!operation_.cancel(kind, *this)) return;
@@ -268,11 +277,18 @@ private:
         Operation completed(std::move(operation_));
         [[maybe_unused]] const std::optional<tracked_executor> work(std::move(work_));
         free();
-        const error_code code = completed.error();
-        if constexpr (std::is_void_v<typename Operation::value_type>) {
-            std::move(handler)(code);
+        if constexpr (requires { handler.take_back(std::move(completed)); }) {
+            handler.take_back(std::move(completed));  // wants the whole operation (awaitable.hpp)
         } else {
-            std::move(handler)(code, completed.take());
+            const error_code code = completed.error();
+            if constexpr (requires { completed.log_lost_text(); }) {
+                if (code) completed.log_lost_text();
+            }
+            if constexpr (std::is_void_v<typename Operation::value_type>) {
+                std::move(handler)(code);
+            } else {
+                std::move(handler)(code, completed.take());
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 // Brokers that are not there, are no brokers, or talk nonsense: what the log says, and that records survive it.
 #include <sys/socket.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 #include <thread>
 
 #include "integration/client/client_fixture.hpp"
@@ -10,6 +14,8 @@
 
 namespace sluice::testing {
 namespace {
+
+namespace asio = boost::asio;
 
 producer_config impatient() {
     producer_config made;
@@ -48,7 +54,7 @@ TEST(UnreachableCluster, IsNamedInTheTextOfTheTimeOut) {
     EXPECT_GE(clock::now() - begin, 800ms);
     EXPECT_LT(clock::now() - begin, 5s);
     EXPECT_EQ(sent.error, errc::metadata_timeout);
-    EXPECT_TRUE(has(sent.text, "Topic orders not present in metadata after 8")) << sent.text;
+    EXPECT_TRUE(has(sent.text, "Topic orders not present in metadata after ")) << sent.text;
     EXPECT_TRUE(has(sent.text, "last connection error: " + address)) << sent.text;
     EXPECT_TRUE(has(sent.text, "errno 111")) << sent.text;
 }
@@ -91,16 +97,54 @@ TEST(UnreachableCluster, IsReachedThroughTheAddressThatWorks) {
     EXPECT_EQ(end_of(with.to.deliver(record("orders", "value"))).error, error_code());
 }
 
-TEST(WrongBootstrap, IsNamedWhereItHasNoAddress) {
+struct WrongBootstrap : ::testing::Test {
     const std::string no_name = std::string(70, 'x') + ".invalid:9092";  // longer than a label may be
-    runtime loops(usual_runtime());
-    producer_config config;
-    config.bootstrap_servers = no_name;
+    const std::string named = "bootstrap.servers: " + no_name + ": ";    // and then why
+    kept_log log;
+    runtime loops{usual_runtime()};
 
-    const ended created = end_of(producer::create(loops, config));
+    producer_config config() {
+        producer_config made;
+        made.bootstrap_servers = no_name;
+        made.log = log.sink();
+        return made;
+    }
+};
+
+TEST_F(WrongBootstrap, IsNamedWhereItHasNoAddress) {
+    const ended created = end_of(producer::create(loops, config()));
 
     EXPECT_EQ(created.error, errc::bootstrap_failed);
-    EXPECT_TRUE(has(created.text, "bootstrap.servers: " + no_name)) << created.text;
+    EXPECT_TRUE(created.text.starts_with(named)) << created.text;
+    EXPECT_GT(created.text.size(), named.size() + 5) << created.text;
+    EXPECT_EQ(log.text(), "") << "who waits has the text";
+}
+
+TEST_F(WrongBootstrap, IsNamedToACoroutineOfAnotherContext) {
+    asio::io_context context;
+    std::string told;
+    const auto create = [&]() -> asio::awaitable<void> {
+        try {
+            co_await producer::create(loops, config());
+        } catch (const error& failed) {
+            EXPECT_EQ(failed.code(), errc::bootstrap_failed);
+            told = failed.what();
+        }
+    };
+
+    asio::co_spawn(context, create(), asio::detached);
+    context.run();
+
+    EXPECT_TRUE(told.starts_with(named)) << told;
+    EXPECT_EQ(log.text(), "") << "who waits has the text";
+}
+
+TEST_F(WrongBootstrap, IsLoggedWhereACallbackOrAFutureGetsTheCodeAlone) {
+    auto created = producer::create(loops, config())(asio::use_future);
+
+    EXPECT_THROW(created.get(), boost::system::system_error);
+    EXPECT_TRUE(has(log.text(), "warning: ")) << log.text();
+    EXPECT_TRUE(has(log.text(), named)) << log.text();
 }
 
 // ---- no Kafka

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <optional>
+#include <thread>
 #include <tuple>
 
 #include "integration/client/client_fixture.hpp"
@@ -108,6 +109,27 @@ TEST_F(Hosted, AScopeSendsAsTheLoopItselfDoesAndAsksForOneTurn) {
     const loop::scope on_the_loop(on);
     EXPECT_TRUE(first->poll());
     EXPECT_EQ(second->value().offset, 1);
+}
+
+TEST_F(Hosted, ACallbackOfACallThatNeedNotWaitComesInATurnToo) {
+    const std::string large(2 << 20, 'x');
+    std::vector<error_code> ends;
+    const std::thread::id here = std::this_thread::get_id();
+    const auto note = [&](error_code why, const auto&) {
+        EXPECT_EQ(std::this_thread::get_id(), here);
+        EXPECT_TRUE(on.running_in_this_thread());
+        ends.push_back(why);
+    };
+    {
+        const loop::scope on_the_loop(on);
+        to.deliver({"orders", large})(note);
+        to.send({"orders", "value"})(note);
+        EXPECT_TRUE(ends.empty()) << "not inside of the call";
+    }
+
+    in.settle();
+
+    EXPECT_EQ(ends, (std::vector<error_code>{errc::record_too_large, error_code()}));
 }
 
 TEST_F(Hosted, WithoutAScopeTheHostingThreadSendsAsAnyOtherThread) {
