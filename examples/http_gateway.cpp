@@ -1,12 +1,6 @@
 // An HTTP ingestion gateway, one thread per core: each thread runs a loop with its own acceptor (SO_REUSEPORT), its
 // connections (Boost.Beast), and its shard of the producer.
 //
-//   http_gateway PORT CORES BOOTSTRAP [KEY=VALUE...]      with keys of Kafka's producer configuration
-//
-//   POST /topics/TOPIC      each line of the body is a record. Answered when all are acknowledged: 200
-//                           {"acknowledged":N}; else 502, or 503 if there was no room for them in time, with
-//                           {"acknowledged":N,"failed":[{"line":L,"error":TEXT},...]}
-//
 // A connection is not read while its records wait for room: overload is back-pressure first, and 503 after a while.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -42,6 +36,19 @@ using asio::ip::tcp;
 using namespace std::chrono_literals;
 using request = http::request<http::string_body>;
 using response = http::response<http::string_body>;
+
+constexpr auto usage = R"(usage: http_gateway PORT CORES BOOTSTRAP [KEY=VALUE...]
+
+POST /topics/TOPIC: each line of the body is a record. Answered when all are acknowledged: 200 {"acknowledged":N}; else
+502, or 503 if there was no room for them in time, with {"acknowledged":N,"failed":[{"line":L,"error":TEXT},...]}
+
+    PORT         to listen on, at 127.0.0.1; 0 is any, and is told
+    CORES        how many threads, each with a loop and a shard of the producer
+    BOOTSTRAP    brokers of the cluster: HOST:PORT[,HOST:PORT...]
+    KEY=VALUE    of Kafka's producer configuration, as linger.ms=0
+
+    http_gateway 7000 2 localhost:9092
+)";
 
 constexpr auto room_within = 2s;
 constexpr std::size_t body_size_max = 1 << 20;
@@ -95,7 +102,18 @@ public:
         acceptor_.emplace(loop_, at);
         co_return acceptor_->local_endpoint();
     }
-    // Until end() was called, and every request that had come was answered.
+    // From any thread. It is over when end() was called, and every request that had come was answered.
+    std::future<void> start() { return asio::co_spawn(loop_, run(), asio::use_future); }
+    void end() {
+        asio::post(loop_, [this] { stop_reading(); });
+    }
+
+private:
+    struct connection {
+        sluice::loop_stream client;
+        bool is_idle = true;  // no byte of a request has come
+    };
+
     asio::awaitable<void> run() {
         for (;;) {
             auto [failed, client] = co_await acceptor_->async_accept(as_tuple);
@@ -105,19 +123,13 @@ public:
         sluice::loop_timer timer(loop_);
         while (!connections_.empty()) co_await timer.wait_for(5ms, asio::use_awaitable);
     }
-    void end() {
+    void stop_reading() {
         is_ending_ = true;
         acceptor_->close();
         for (connection& each : connections_) {
             if (each.is_idle) each.client.close();
         }
     }
-
-private:
-    struct connection {
-        sluice::loop_stream client;
-        bool is_idle = true;  // no byte of a request has come
-    };
 
     asio::awaitable<void> serve(sluice::loop_stream client) {
         const auto here = connections_.insert(connections_.end(), {std::move(client)});
@@ -181,9 +193,14 @@ private:
     bool is_ending_ = false;
 };
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
+    const std::string_view first = count > 1 ? arguments[1] : "";
+    if (first == "--help" || first == "-h") {
+        std::cout << usage;
+        return 0;
+    }
     if (count < 4) {
-        std::cerr << "usage: http_gateway PORT CORES BOOTSTRAP [KEY=VALUE...]\n";
+        std::cerr << "http_gateway: it takes three arguments at least (see --help)\n";
         return 2;
     }
     sluice::producer_config config;
@@ -193,7 +210,7 @@ int main(int count, char** arguments) {
         const std::size_t equals = std::min(option.find('='), option.size());
         const std::string_view value = option.substr(std::min(equals + 1, option.size()));
         if (const auto problem = config.set(option.substr(0, equals), value)) {
-            std::cerr << problem->key << ": " << problem->text << '\n';
+            std::cerr << "http_gateway: " << problem->key << ": " << problem->text << '\n';
             return 2;
         }
     }
@@ -203,34 +220,35 @@ int main(int count, char** arguments) {
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, nullptr);  // in the threads to come, too: this one waits for them
 
-    // The loops are ours, each on a thread of ours; the producer spans them all.
+    // The loops are ours, each on a thread of ours; the producer spans them all. However this ends, it ends in the
+    // opposite order: no more work, so the threads end; what lived on the loops; the loops.
     std::list<sluice::loop> loops(static_cast<std::size_t>(std::max(1, std::atoi(arguments[2]))));
-    std::vector<sluice::loop*> all;
+    sluice::producer producer;
+    std::list<core> cores;
+    std::vector<std::jthread> threads;
     std::vector<asio::executor_work_guard<sluice::loop::executor_type>> work;
-    std::vector<std::thread> threads;
+    std::vector<sluice::loop*> all;
     for (sluice::loop& each : loops) {
         all.push_back(&each);
         work.emplace_back(each.get_executor());
         threads.emplace_back([&each] { each.run(); });
     }
-    sluice::producer producer = sluice::wait(sluice::producer::create(all, std::move(config)));
+    producer = sluice::wait(sluice::producer::create(all, std::move(config)));
 
-    std::list<core> cores;
-    std::vector<std::future<void>> running;
     tcp::endpoint at(asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::atoi(arguments[1])));
     for (sluice::loop& each : loops) {
-        core& added = cores.emplace_back(each, producer);
-        at = asio::co_spawn(each, added.listen(at), asio::use_future).get();
-        running.push_back(asio::co_spawn(each, added.run(), asio::use_future));
+        at = asio::co_spawn(each, cores.emplace_back(each, producer).listen(at), asio::use_future).get();
     }
+    std::vector<std::future<void>> running;
+    for (core& each : cores) running.push_back(each.start());
     std::cout << "listening on port " << at.port() << std::endl;
 
     int caught = 0;
     sigwait(&signals, &caught);
-    auto loop = loops.begin();
-    for (core& each : cores) asio::post(*loop++, [&each] { each.end(); });
+    for (core& each : cores) each.end();
     for (std::future<void>& each : running) each.get();
     sluice::wait(producer.close());
-    work.clear();
-    for (std::thread& each : threads) each.join();
+} catch (const std::exception& failed) {
+    std::cerr << "http_gateway: " << failed.what() << '\n';
+    return 1;
 }

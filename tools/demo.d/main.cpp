@@ -13,6 +13,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/options.hpp"
@@ -43,10 +44,30 @@ struct settings {
     producer_config config;
 };
 
-// The options are those of tools/demo, which tells them to people.
-settings parse(const std::vector<std::string>& arguments) {
+constexpr const char* usage =
+    R"(Sends real records to brokers, reads them back and compares. tools/demo builds it and finds it an input.
+
+usage: sluice-demo [options]
+  --input FILE          to send: stanzas with a `Package:` field, which is the key; of any other file each line, its first
+                        word the key; - (the default) is standard input
+  --input-name TEXT     what to call it
+  --records N           send N records: the input again and again, or only its beginning
+  --shards N            loops, each on a thread and with connections of its own (1)
+  --bootstrap H:P[,..]  into a real Kafka cluster instead of three embedded brokers
+  --kafka-tool PATH     tools/kafka, which --bootstrap needs
+  -h, --help
+
+    sluice-demo --input /var/lib/dpkg/status --records 100000
+
+The exit status is 0 only when every record was acknowledged and what the cluster holds is equal; 130 after Ctrl-C.
+)";
+
+// The options are those of tools/demo, and what it knows. None: help was asked for.
+std::optional<settings> parse(const std::vector<std::string>& arguments) {
     settings made;
+    bool is_help_wanted = false;
     cli::options known;
+    for (const char* name : {"--help", "-h"}) known.flag(name, [&] { is_help_wanted = true; });
     known.value("--input", [&](std::string_view value) { made.file = value; });
     known.value("--input-name", [&](std::string_view value) { made.input_name = value; });
     known.value("--records", [&](std::string_view value) {
@@ -58,6 +79,7 @@ settings parse(const std::vector<std::string>& arguments) {
     known.value("--bootstrap", [&](std::string_view value) { made.bootstrap = value; });
     known.value("--kafka-tool", [&](std::string_view value) { made.kafka_tool = value; });
     const std::vector<std::string> rest = known.parse(arguments);
+    if (is_help_wanted) return std::nullopt;
     if (!rest.empty()) throw cli::usage_error{fmt::format("unknown argument '{}' (see --help)", rest[0])};
     if (!made.bootstrap.empty() && made.kafka_tool.empty())
         throw cli::usage_error{"--bootstrap needs --kafka-tool"};
@@ -249,7 +271,10 @@ int run(settings wanted) {
 int main(int count, char** values) {
     try {
         sluice::cli::catch_signals();
-        return sluice::demo::run(sluice::demo::parse(std::vector<std::string>(values + 1, values + count)));
+        auto wanted = sluice::demo::parse(std::vector<std::string>(values + 1, values + count));
+        if (wanted) return sluice::demo::run(std::move(*wanted));
+        fmt::print("{}", sluice::demo::usage);
+        return 0;
     } catch (const sluice::cli::usage_error& wrong) {
         fmt::print(stderr, "tools/demo: error: {}\n", wrong.text);
         return 2;

@@ -2,7 +2,10 @@
 // they should.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -14,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -124,6 +128,111 @@ TEST_P(LineServer, StoresEachLineAndAnswersWhere) {
 
     program.expect_graceful_end();
     EXPECT_EQ(stored_count(), client_count * line_count);
+}
+
+// The clients go on until the server is gone, also when it has begun to refuse their lines.
+TEST_P(LineServer, EndsUnderLoadAndHasStoredWhatItAnswered) {
+    constexpr int client_count = 8, lines_at_once = 50;
+    std::string lines;
+    for (int i = 0; i < lines_at_once; ++i) lines += "one more\n";
+    for (int round = 1; round <= 5; ++round) {
+        const std::size_t stored_before = stored_count();
+        server program(GetParam(), {"0", "orders", kafka.bootstrap()});
+        std::atomic<std::size_t> placed_count = 0;
+        std::vector<std::thread> clients;
+        for (int client = 0; client < client_count; ++client) {
+            clients.emplace_back([&] {
+                tcp::iostream to(program.address());
+                for (std::string answer; to << lines << std::flush;) {
+                    for (int i = 0; i < lines_at_once && std::getline(to, answer); ++i)
+                        if (answer.find(" orders-") != answer.npos) ++placed_count;
+                }
+            });
+        }
+        requests.wait_for_records(static_cast<std::int64_t>(stored_before) + 500);
+
+        program.expect_graceful_end();
+
+        for (std::thread& each : clients) each.join();
+        EXPECT_GE(stored_count() - stored_before, placed_count);
+        EXPECT_GT(placed_count, 0u);
+    }
+}
+
+// Answers that fill the connection's buffers many times over.
+TEST_P(LineServer, AnswersEachLineOfAClientThatReadsLateAndReadsNoFurtherMeanwhile) {
+    constexpr std::size_t line_count = 8000;
+    const std::string topic(249, 't');
+    kafka.with_cluster([&](fake_cluster& cluster) { EXPECT_FALSE(cluster.create_topic(topic)); });
+    const auto stored = [&] {
+        return kafka.with_cluster([&](fake_cluster& cluster) { return cluster.end_offset(topic, 0); });
+    };
+    server program(GetParam(), {"0", topic, kafka.bootstrap()});
+    asio::io_context context;
+    tcp::socket client(context);
+    client.open(tcp::v4());
+    client.set_option(asio::socket_base::receive_buffer_size(4096));
+    const int segment_size = 536;  // small buffers at the other end, too
+    EXPECT_EQ(setsockopt(client.native_handle(), IPPROTO_TCP, TCP_MAXSEG, &segment_size, sizeof segment_size),
+              0);
+    client.connect(program.address());
+
+    std::thread writing([&] {
+        std::string lines;
+        for (std::size_t i = 0; i < line_count; ++i) lines += "x\n";
+        asio::write(client, asio::buffer(lines));
+    });
+    std::int64_t before = -1, seen = 0;
+    for (seen = stored(); seen == 0 || seen != before; seen = stored()) {
+        before = seen;
+        std::this_thread::sleep_for(500ms);
+    }
+    EXPECT_LT(seen, static_cast<std::int64_t>(line_count)) << "it goes on though nobody reads its answers";
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};  // a lost answer never comes
+    setsockopt(client.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    std::vector<bool> is_answered(line_count + 1);
+    std::string answers;
+    for (std::size_t count = 0; count < line_count;) {
+        char bytes[16 * 1024];
+        const ssize_t size = ::recv(client.native_handle(), bytes, sizeof bytes, 0);
+        if (size <= 0) break;
+        answers.append(bytes, static_cast<std::size_t>(size));
+        count += static_cast<std::size_t>(std::count(bytes, bytes + size, '\n'));
+    }
+    writing.join();
+
+    std::istringstream lines(answers);
+    std::size_t number = 0;
+    for (std::string place; lines >> number >> place;) {
+        EXPECT_TRUE(place.starts_with(topic + "-0@")) << place;
+        if (number <= line_count) is_answered[number] = true;
+    }
+    EXPECT_EQ(std::count(is_answered.begin() + 1, is_answered.end(), true),
+              static_cast<std::ptrdiff_t>(line_count));
+    program.expect_graceful_end();
+}
+
+TEST_P(LineServer, RefusesALineThatDoesNotEndAndServesTheNextOne) {
+    server program(GetParam(), {"0", "orders", kafka.bootstrap()});
+    tcp::iostream client(program.address());
+    const std::string piece(10'000, 'x');
+    std::string refusal, next;
+
+    client << "short\n" << piece << std::flush;
+    for (int i = 0; i < 50; ++i) client << piece;
+    client.flush();
+    std::string first;
+    std::getline(client, first);
+    client.expires_after(30s);
+    std::getline(client, refusal);
+    client << piece << "\nand on\n" << std::flush;
+    std::getline(client, next);
+
+    EXPECT_TRUE(first.starts_with("1 orders-")) << first;
+    EXPECT_EQ(refusal, "2 failed: the line is longer than 65536 bytes");
+    EXPECT_TRUE(next.starts_with("3 orders-")) << next;
+    program.expect_graceful_end();
+    EXPECT_EQ(stored_count(), 2u);
 }
 
 TEST_P(LineServer, OutlivesAClientThatGoesInTheMiddle) {
@@ -261,7 +370,83 @@ TEST_F(Gateway, AnswersWhatItHasTakenBeforeItEnds) {
     EXPECT_EQ(stored_count(), 1u);
 }
 
+// ---- what goes wrong at the start: one line, and status 1
+
+struct NoStart : Example, ::testing::WithParamInterface<const char*> {
+    words arguments(const std::string& port, const std::string& bootstrap) const {
+        const std::string_view name = GetParam();
+        if (name == "coroutine_types") return {"orders", bootstrap};
+        return {port, name == "http_gateway" ? "2" : "orders", bootstrap};
+    }
+    // What the program says before it ends.
+    std::string refusal(const words& arguments) const {
+        child_program program(std::string(SLUICE_EXAMPLES) + "/" + GetParam(), arguments);
+        EXPECT_EQ(program.wait(), program_end{.status = 1}) << program.error_text();
+        EXPECT_EQ(program.output(), "");
+        return program.error_text();
+    }
+};
+INSTANTIATE_TEST_SUITE_P(, NoStart,
+                         ::testing::Values("epoll_server", "uv_server", "asio_server", "pool_server",
+                                           "http_gateway", "coroutine_types"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST_P(NoStart, NamesTheBootstrapServerThatCannotBeResolvedAndWhy) {
+    const std::string no_name = std::string(70, 'x') + ".invalid:9092";  // longer than a label may be
+
+    const std::string said = refusal(arguments("0", no_name));
+
+    const std::string begin = fmt::format("{}: bootstrap.servers: {}: ", GetParam(), no_name);
+    EXPECT_TRUE(said.starts_with(begin)) << said;
+    EXPECT_GT(said.size(), begin.size() + 5) << "and why: " << said;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+}
+
+TEST_P(NoStart, NamesThePortThatIsInUse) {
+    if (GetParam() == std::string_view("coroutine_types")) GTEST_SKIP() << "it listens nowhere";
+    asio::io_context context;
+    const tcp::acceptor taken(context, {asio::ip::address_v4::loopback(), 0});
+    const std::string port = std::to_string(taken.local_endpoint().port());
+
+    const std::string said = refusal(arguments(port, kafka.bootstrap()));
+
+    EXPECT_TRUE(said.starts_with(fmt::format("{}: ", GetParam()))) << said;
+    EXPECT_NE(said.find(port), said.npos) << said;
+    EXPECT_NE(said.find("ddress already in use"), said.npos) << said;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+}
+
 // ---- and the rest
+
+struct Help : ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(, Help,
+                         ::testing::Values("epoll_server", "uv_server", "asio_server", "pool_server",
+                                           "http_gateway", "coroutine_types", "sluice-demo"),
+                         [](const auto& tested) {
+                             std::string name = tested.param;
+                             std::replace(name.begin(), name.end(), '-', '_');
+                             return name;
+                         });
+
+TEST_P(Help, TellsTheArgumentsAndACommandToTry) {
+    const std::string path = std::string(SLUICE_EXAMPLES) + "/" + GetParam();
+    for (const char* option : {"--help", "-h"}) {
+        child_program program(path, words{option});
+        EXPECT_EQ(program.wait(), program_end{.status = 0});
+        EXPECT_EQ(program.error_text(), "");
+        const std::string said = program.output();
+        EXPECT_NE(said.find(fmt::format("usage: {} ", GetParam())), said.npos) << said;
+        EXPECT_NE(said.find(fmt::format("\n    {} ", GetParam())), said.npos) << "an example: " << said;
+    }
+}
+
+TEST_P(Help, IsWhatAWrongCommandLineIsReferredTo) {
+    child_program program(std::string(SLUICE_EXAMPLES) + "/" + GetParam(), words{"--no-such-option"});
+
+    EXPECT_EQ(program.wait(), program_end{.status = 2});
+    EXPECT_EQ(program.output(), "");
+    EXPECT_NE(program.error_text().find("--help"), std::string::npos) << program.error_text();
+}
 
 TEST_F(Example, CoroutinesOfAnyTypeSend) {
     child_program program(SLUICE_EXAMPLES "/coroutine_types", words{"orders", kafka.bootstrap()});
