@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "integration/shard_count.hpp"
 #include "sluice/producer.hpp"
 #include "sluice/wait.hpp"
 
@@ -50,17 +50,11 @@ private:
     std::string text_;
 };
 
-// How many shards a producer has where a test does not say: the suite runs with several counts (tests/CMakeLists.txt).
-inline std::size_t usual_shard_count() {
-    const char* wanted = std::getenv("SLUICE_TEST_SHARDS");
-    return wanted == nullptr ? 1 : std::stoul(wanted);
-}
 inline runtime_options usual_runtime() {
     return {.shards = usual_shard_count()};
 }
-// Each shard has its even part of the buffer; tests say how much that is for one.
 inline producer_config for_usual_shards(producer_config config) {
-    config.buffer_memory *= static_cast<std::int64_t>(usual_shard_count());
+    config.buffer_memory = for_usual_shards(config.buffer_memory);
     return config;
 }
 

@@ -343,7 +343,7 @@ TEST(Close, OfOneProducerLeavesTheOthersOfItsLoopAlone) {
 
 TEST(Close, FromManyThreadsAtOnceEndsForAll) {
     fake_cluster_server kafka;
-    client with(kafka.bootstrap(), {}, 2);
+    client with(kafka.bootstrap(), {}, several_shards());
     for (int i = 0; i < 100; ++i) wait(with.to.send(record("orders", "value")));
 
     std::vector<std::future<error_code>> ends;

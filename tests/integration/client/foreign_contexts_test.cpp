@@ -82,7 +82,7 @@ TEST_F(ForeignContext, ThreadsSendEachInItsOwnOrderAndNothingTwice) {
     constexpr int count = 2000;
     kafka.with_cluster(
         [](fake_cluster& cluster) { EXPECT_FALSE(cluster.create_topic("many", {.partition_count = 3})); });
-    client with(kafka.bootstrap(), {}, 2);
+    client with(kafka.bootstrap(), {}, several_shards());
     std::vector<std::thread> threads;
 
     for (int thread = 0; thread < thread_count; ++thread) {
@@ -321,9 +321,10 @@ TEST_F(ForeignContext, ContextsThatEndAtAnyMomentLeaveNothingBehindAndLoseNothin
     kafka.with_cluster(
         [](fake_cluster& cluster) { EXPECT_FALSE(cluster.create_topic("storm", {.partition_count = 4})); });
     producer_config config;
-    config.buffer_memory = 96 << 10;  // so that some wait for memory
+    config.buffer_memory =
+        (48 << 10) * static_cast<std::int64_t>(several_shards());  // so that some wait for memory
     config.linger = 0ms;
-    client with(kafka.bootstrap(), config, 2);
+    client with(kafka.bootstrap(), config, several_shards());
     std::atomic<std::int64_t> acknowledged_count = 0;
     std::atomic<int> failed_count = 0;
     const auto send_some = [&](std::uint64_t seed) -> asio::awaitable<void> {

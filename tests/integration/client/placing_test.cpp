@@ -49,7 +49,7 @@ protected:
 };
 
 TEST_F(UnevenPartitions, AreAllUsedByAThreadOnNoLoop) {
-    client sending(kafka.bootstrap(), small_batches(), 2);
+    client sending(kafka.bootstrap(), small_batches(), several_shards());
     for (std::size_t i = 0; i < record_count; ++i)
         wait(sending.to.send(record("orders", fmt::format("{:<100}", i))));
     wait(sending.to.flush());
@@ -57,7 +57,7 @@ TEST_F(UnevenPartitions, AreAllUsedByAThreadOnNoLoop) {
 }
 
 TEST_F(UnevenPartitions, AreAllUsedByACoroutineOnALoop) {
-    client sending(kafka.bootstrap(), small_batches(), 2);
+    client sending(kafka.bootstrap(), small_batches(), several_shards());
     const auto send_all = [&]() -> asio::awaitable<void> {
         for (std::size_t i = 0; i < record_count; ++i) {
             const std::string value = fmt::format("{:<100}", i);

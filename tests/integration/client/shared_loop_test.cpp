@@ -40,7 +40,7 @@ TEST(ProducersOfOneLoop, SendEachItsOwnInOrderAndEndOneByOne) {
         config.log = log.sink();
         config.linger = i % 2 == 0 ? 0ms : 2ms;
         config.acks = i == 3 ? acks::leader : acks::all;
-        config.buffer_memory = (1 << 20) * static_cast<std::int64_t>(usual_shard_count());
+        config.buffer_memory = for_usual_shards(1 << 20);
         producers.push_back(wait(producer::create(loops, config)));
     }
     std::vector<std::future<void>> sending;

@@ -10,6 +10,7 @@
 #include "integration/kafka/log_check.hpp"
 #include "integration/kafka/sending.hpp"
 #include "integration/kafka/workload.hpp"
+#include "integration/shard_count.hpp"
 #include "sluice/wait.hpp"
 
 namespace sluice::testing {
@@ -45,7 +46,7 @@ protected:
     // Sends all, closes, and gives what the senders were told.
     std::vector<sending::receipt> send_all(const std::string& topic, const char* acks) {
         kafka->create_topic(topic, partition_count, 1);
-        runtime loops({.shards = 2});
+        runtime loops({.shards = usual_shard_count()});
         if (std::string_view(acks) == "0") wait_until_ready(loops, kafka->bootstrap(), topic);
         producer_config config;
         config.bootstrap_servers = kafka->bootstrap();

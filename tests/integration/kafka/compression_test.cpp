@@ -5,6 +5,7 @@
 #include "integration/kafka/log_check.hpp"
 #include "integration/kafka/sending.hpp"
 #include "integration/kafka/workload.hpp"
+#include "integration/shard_count.hpp"
 #include "sluice/wait.hpp"
 
 namespace sluice::testing {
@@ -23,7 +24,7 @@ struct codec_case {
 void expect_read_back(real_kafka& kafka, const codec_case& how, const std::string& topic) {
     static const workload all(record_count, 500, 2, workload::content::words);
     kafka.create_topic(topic, partition_count, 1);
-    runtime loops({.shards = 2});
+    runtime loops({.shards = usual_shard_count()});
     producer_config config;
     config.bootstrap_servers = kafka.bootstrap();
     ASSERT_FALSE(config.set("compression.type", how.type));

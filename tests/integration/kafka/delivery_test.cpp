@@ -10,6 +10,7 @@
 #include "integration/kafka/sending.hpp"
 #include "integration/kafka/workload.hpp"
 #include "integration/resident_memory.hpp"
+#include "integration/shard_count.hpp"
 #include "sluice/wait.hpp"
 
 namespace sluice::testing {
@@ -31,12 +32,11 @@ const workload& million_records() {
 
 // Runs `send` with a producer, expects all to be acknowledged, in bounded memory, and reads it back.
 template <class Send>
-void expect_stored_once_and_in_order(real_kafka& kafka, const std::string& topic, std::size_t shard_count,
-                                     Send send) {
+void expect_stored_once_and_in_order(real_kafka& kafka, const std::string& topic, Send send) {
     const workload& all = million_records();
     forget_peak_memory();
     const std::int64_t memory_before = memory_bytes("VmHWM:");
-    runtime loops({.shards = shard_count});
+    runtime loops({.shards = usual_shard_count()});
     producer_config config;
     config.bootstrap_servers = kafka.bootstrap();
     config.buffer_memory = buffer_memory;
@@ -51,9 +51,10 @@ void expect_stored_once_and_in_order(real_kafka& kafka, const std::string& topic
     wait(to.close());
 
     fmt::print(
-        "[ FIGURES  ] {} on {}: {} records, {:.0f} MB in {:.1f} s ({:.0f} MB/s), at most {} MiB more in "
+        "[ FIGURES  ] {} on {} with {} shards: {} records, {:.0f} MB in {:.1f} s ({:.0f} MB/s), at most {} "
+        "MiB more in "
         "memory\n",
-        topic, to_string(loops.loops()[0]->reactor()), all.record_count(),
+        topic, to_string(loops.loops()[0]->reactor()), usual_shard_count(), all.record_count(),
         static_cast<double>(all.size_bytes()) / 1e6, taken.count(),
         static_cast<double>(all.size_bytes()) / 1e6 / taken.count(), memory_used >> 20);
     EXPECT_EQ(run.failed_count(), 0u) << run.first_failure();
@@ -70,13 +71,13 @@ void expect_stored_once_and_in_order(real_kafka& kafka, const std::string& topic
 TEST_F(OneBroker, StoresAMillionRecordsOnceAndInOrder) {
     kafka->create_topic("million-1", partition_count, 1);
 
-    expect_stored_once_and_in_order(*kafka, "million-1", 1, [](sending& run) { run.begin(0, record_count); });
+    expect_stored_once_and_in_order(*kafka, "million-1", [](sending& run) { run.begin(0, record_count); });
 }
 
 TEST_F(ThreeBrokers, StoreAMillionRecordsOnceAndInOrder) {
     kafka->create_topic("million-3", partition_count, 3, "min.insync.replicas=2");
 
-    expect_stored_once_and_in_order(*kafka, "million-3", 2, [](sending& run) { run.begin(0, record_count); });
+    expect_stored_once_and_in_order(*kafka, "million-3", [](sending& run) { run.begin(0, record_count); });
 
     kafka->delete_topic("million-3");
 }
@@ -84,7 +85,7 @@ TEST_F(ThreeBrokers, StoreAMillionRecordsOnceAndInOrder) {
 TEST_F(ThreeBrokers, StoreWhatIsAcknowledgedOnceAndInOrderWhileOneOfThemCrashesAndComesBack) {
     kafka->create_topic("crash", partition_count, 3, "min.insync.replicas=2");
 
-    expect_stored_once_and_in_order(*kafka, "crash", 2, [](sending& run) {
+    expect_stored_once_and_in_order(*kafka, "crash", [](sending& run) {
         constexpr std::size_t before_it_is_back = record_count * 8 / 10;
         run.begin(0, before_it_is_back);
         run.wait_until_known(record_count * 2 / 10);
