@@ -58,7 +58,7 @@ void compress_batch(benchmark::State& state, compression type, const std::string
     double longest_turn = 0;
     double ratio = 0;
     for (auto _ : state) {
-        accumulator.append(queue, parts, record_content_size(parts), time_point{}).result->drop_reference();
+        accumulator.append(queue, parts, time_point{}).result->drop_reference();
         double all = 0;
         for (bool is_ready = false; !is_ready;) {
             const double began = cpu_seconds();

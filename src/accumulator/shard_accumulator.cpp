@@ -47,9 +47,21 @@ batch& shard_accumulator::make_batch(partition_queue& queue, chunk_chain lent, s
     return *batches_->make(queue, *result, *pool_, lent, write_limit, share, now, ++last_ordinal_);
 }
 
+shard_accumulator::appended shard_accumulator::append_to_open(partition_queue& queue,
+                                                              const record_parts& parts) {
+    batch* const open = queue.open_batch();
+    if (open == nullptr) return {};
+    const std::uint32_t before = open->records.body_size();
+    if (!open->records.try_append(parts)) {
+        close(*open);
+        return {};
+    }
+    return note_appended(*open, open->records.body_size() - before);
+}
+
 shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& queue,
-                                                             const record_parts& parts,
-                                                             std::size_t content_size, time_point now) {
+                                                             const record_parts& parts, time_point now) {
+    const std::size_t content_size = record_content_size(parts);
     chunk_chain lent;
     if (!pool_->try_lend(lent, chunks_needed(content_size))) return {};
     ensure(queue.open_batch() == nullptr);
@@ -65,7 +77,7 @@ shard_accumulator::appended shard_accumulator::append_to_new(partition_queue& qu
     } else {
         lingering_.push_back(made);
     }
-    const bool did_append = made.records.try_append(parts, content_size);
+    const bool did_append = made.records.try_append(parts);
     ensure(did_append);
     return note_appended(made, std::uint32_t{batch_header_size} + made.records.body_size());
 }
@@ -188,7 +200,7 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
     batch_reader reader(header, body);
     while (auto record = reader.next()) {
         const std::size_t content_size = record_content_size(record->parts);
-        if (parts.empty() || !parts.back()->records.try_append(record->parts, content_size)) {
+        if (parts.empty() || !parts.back()->records.try_append(record->parts)) {
             // Enough for the whole part at once, since its growth must not fail.
             const std::size_t size = std::max<std::size_t>(record_overhead_max + content_size, target_size);
             chunk_chain lent;
@@ -200,7 +212,7 @@ std::size_t shard_accumulator::split(batch& whole, std::uint32_t target_size) {
             part.ordinal = whole.ordinal;
             part.is_part = true;
             part.attempts = 0;  // a split uses up no attempt (SPL-1)
-            const bool did_append = part.records.try_append(record->parts, content_size);
+            const bool did_append = part.records.try_append(record->parts);
             ensure(did_append);
             parts.push_back(&part);
             results.push_back({index, &part.result});

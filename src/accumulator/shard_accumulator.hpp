@@ -60,30 +60,25 @@ public:
     static_assert(sizeof(appended) <= 16);  // comes back in registers
     // Appends to the open batch, if there is one and it has room. One without room is closed: it takes no more, also where
     // this record then goes to another partition (ACC-2). Its checksum is taken while its bytes are in the caches.
-    appended append_to_open(partition_queue& queue, const record_parts& parts, std::size_t content_size) {
-        return append_to_open(queue, parts, parts.timestamp, content_size);
-    }
-    // The same for anything with a key, a value and headers.
+    appended append_to_open(partition_queue& queue, const record_parts& parts);
+    // The same for anything with a key, a value and headers, whose record_content_size is at most `content_bound`; but
+    // nothing is done, and no batch closed, where that takes more than a few instructions.
     template <class Parts>
-    appended append_to_open(partition_queue& queue, const Parts& parts, std::int64_t timestamp,
-                            std::size_t content_size) {
-        batch* open = queue.open_batch();
-        if (open == nullptr) return {};
-        const std::uint32_t before = open->records.body_size();
-        if (!open->records.try_append(parts, timestamp, content_size)) [[unlikely]] {
-            close(*open);
+    [[gnu::always_inline]] appended append_quickly(partition_queue& queue, const Parts& parts,
+                                                   std::int64_t timestamp, std::size_t content_bound) {
+        if (queue.waiting.empty()) return {};
+        batch& last = queue.waiting.back();
+        const std::uint32_t before = last.records.body_size();
+        if (!last.records.try_append_quickly(parts, timestamp, content_bound)) [[unlikely]]
             return {};
-        }
-        return note_appended(*open, open->records.body_size() - before);
+        return note_appended(last, last.records.body_size() - before);
     }
     // Appends to a new batch, if memory is free. `now` becomes the batch's creation time.
-    appended append_to_new(partition_queue& queue, const record_parts& parts, std::size_t content_size,
-                           time_point now);
+    appended append_to_new(partition_queue& queue, const record_parts& parts, time_point now);
     // One or the other.
-    appended append(partition_queue& queue, const record_parts& parts, std::size_t content_size,
-                    time_point now) {
-        const appended done = append_to_open(queue, parts, content_size);
-        return done.result != nullptr ? done : append_to_new(queue, parts, content_size, now);
+    appended append(partition_queue& queue, const record_parts& parts, time_point now) {
+        const appended done = append_to_open(queue, parts);
+        return done.result != nullptr ? done : append_to_new(queue, parts, now);
     }
     // Chunks that a new batch for this record needs: what a caller waits for.
     std::uint32_t chunks_needed(std::size_t content_size) const noexcept {

@@ -171,16 +171,17 @@ private:
         return content_size > content_size_max_ ? error_code(errc::record_too_large) : error_code();
     }
     static send_status refuse_send(refusal& why, error_code error, shared_text text);
-    // `parts` has a key, a value and headers. `partition` comes back chosen where it was open. No result: memory is missing.
+    // `parts` has a key, a value and headers, and a record_content_size of at most `content_bound`. `partition` comes back
+    // chosen where it was open. No result: memory is missing.
     template <class Parts>
     [[gnu::always_inline]] shard_accumulator::appended append(shard_topic& topic, std::int32_t& partition,
                                                               const Parts& parts, std::int64_t timestamp,
-                                                              std::size_t content_size) {
+                                                              std::size_t content_bound) {
         const bool is_sticky = partition == any_partition;
         partition_queue* const to = is_sticky ? topic.sticky_queue : topic.queues.find(partition);
         if (to != nullptr && (is_sticky || topic.is_sticky_local)) [[likely]] {
             const shard_accumulator::appended done =
-                accumulator_.append_to_open(*to, parts, timestamp, content_size);
+                accumulator_.append_quickly(*to, parts, timestamp, content_bound);
             if (done.result != nullptr) [[likely]] {
                 if (is_sticky) note_sticky_choice(topic, done);
                 partition = to->partition;
@@ -188,19 +189,18 @@ private:
             }
         }
         const record_parts made{timestamp, parts.key, parts.value, parts.headers};
-        return is_sticky ? append_sticky(topic, partition, made, content_size)
-                         : append_chosen(topic, partition, made, content_size);
+        return is_sticky ? append_sticky(topic, partition, made) : append_chosen(topic, partition, made);
     }
     void note_sticky_choice(shard_topic& topic, const shard_accumulator::appended& done) noexcept {
         if (topic.sticky.on_appended(done.grown_bytes, done.is_batch_full, batch_size_))
             topic.sticky_queue = nullptr;
     }
     shard_accumulator::appended append_chosen(shard_topic& topic, std::int32_t partition,
-                                              const record_parts& parts, std::size_t content_size);
+                                              const record_parts& parts);
     shard_accumulator::appended append_to_new(shard_topic& topic, partition_queue& to,
-                                              const record_parts& parts, std::size_t content_size);
+                                              const record_parts& parts);
     shard_accumulator::appended append_sticky(shard_topic& topic, std::int32_t& partition,
-                                              const record_parts& parts, std::size_t content_size);
+                                              const record_parts& parts);
     partition_queue& queue(shard_topic& topic, std::int32_t partition);
     std::int32_t draw(const shard_topic& topic) noexcept;
     std::int32_t any_of_own(const shard_topic& topic) const noexcept;

@@ -122,37 +122,37 @@ void shard::note_common_choice(shard_topic& topic, std::int32_t partition,
 }
 
 shard_accumulator::appended shard::append_chosen(shard_topic& topic, std::int32_t partition,
-                                                 const record_parts& parts, std::size_t content_size) {
+                                                 const record_parts& parts) {
     partition_queue& to = queue(topic, partition);
-    shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
+    shard_accumulator::appended done = accumulator_.append_to_open(to, parts);
     if (done.result == nullptr) [[unlikely]]
-        done = append_to_new(topic, to, parts, content_size);
+        done = append_to_new(topic, to, parts);
     if (!topic.is_sticky_local && done.result != nullptr) [[unlikely]]
         note_common_choice(topic, partition, done);
     return done;
 }
 
 shard_accumulator::appended shard::append_to_new(shard_topic& topic, partition_queue& to,
-                                                 const record_parts& parts, std::size_t content_size) {
+                                                 const record_parts& parts) {
     want(topic, loop_.now());  // it is in use
-    return accumulator_.append_to_new(to, parts, content_size, loop_.now());
+    return accumulator_.append_to_new(to, parts, loop_.now());
 }
 
 shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_t& partition,
-                                                 const record_parts& parts, std::size_t content_size) {
+                                                 const record_parts& parts) {
     for (;;) {
         if (topic.sticky_queue == nullptr) [[unlikely]] {
             topic.sticky_queue = &queue(topic, topic.sticky.current(topic.candidates(), randomness_));
         }
         partition_queue& to = *topic.sticky_queue;
-        shard_accumulator::appended done = accumulator_.append_to_open(to, parts, content_size);
+        shard_accumulator::appended done = accumulator_.append_to_open(to, parts);
         if (done.result == nullptr) [[unlikely]] {
             // The end of a batch is the moment to move on (PRT-12).
             if (topic.sticky.on_appended(0, true, batch_size_)) {
                 topic.sticky_queue = nullptr;
                 continue;
             }
-            done = append_to_new(topic, to, parts, content_size);
+            done = append_to_new(topic, to, parts);
             if (done.result == nullptr) return done;
         }
         note_sticky_choice(topic, done);
@@ -214,9 +214,11 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
         core_.want_update(*this);
         return is_ingress_first(turn, behind) ? send_status::wait_turn : send_status::wait_partition;
     }
-    const std::size_t content_size = record_content_size(wanted);
-    if (content_size > content_size_max_) [[unlikely]] {
-        return refuse_send(why, errc::record_too_large, size_text(to.name(), content_size));
+    const std::size_t content_bound = record_content_bound(wanted);
+    if (content_bound > content_size_max_) [[unlikely]] {
+        const std::size_t content_size = record_content_size(wanted);
+        if (const error_code too_large = check_size(content_size))
+            return refuse_send(why, too_large, size_text(to.name(), content_size));
     }
     if (turn == served_by::memory) [[unlikely]] {
         if (!take_ingress_up_to(behind, loop_.now())) return send_status::wait_memory;
@@ -232,10 +234,10 @@ send_status shard::try_accept(const record& wanted, served_by turn, delivery& ac
     const std::int64_t timestamp =
         wanted.timestamp == time_of_send ? static_cast<std::int64_t>(loop_.wall_now()) : wanted.timestamp;
     std::int32_t partition = placed.partition;
-    const shard_accumulator::appended done = append(to, partition, wanted, timestamp, content_size);
+    const shard_accumulator::appended done = append(to, partition, wanted, timestamp, content_bound);
     if (done.result == nullptr) [[unlikely]]
         return send_status::wait_memory;
-    turn_bytes_ += content_size;
+    turn_bytes_ += content_bound;
     ++turn_sends_;
     new (&accepted) delivery(*done.result, done.index, timestamp,
                              static_cast<std::int32_t>(wanted.key.size_or_minus_one()),

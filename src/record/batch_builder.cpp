@@ -33,6 +33,38 @@ batch_builder::batch_builder(buffer_pool& pool, chunk_chain lent, std::uint32_t 
     ensure(!lent.empty());
     if (expected_share > 1 && sure_body_size_ != 0) --sure_body_size_;  // it was rounded up
     enter(chunks_.first);
+    quick_end_ = cursor_;  // the first record sets the base of the others
+}
+
+bool batch_builder::try_append(const record_parts& parts) noexcept {
+    if (is_closed_) return false;
+    const std::int64_t timestamp_delta = record_count_ == 0 ? 0 : parts.timestamp - base_timestamp_;
+    const auto offset_delta = static_cast<std::int32_t>(record_count_);
+    const std::size_t body = record_body_size(record_content_size(parts), timestamp_delta, offset_delta);
+    const std::size_t size = record_size(body);
+    if (record_count_ != 0 && body_size_ + size > sure_body_size_ && !has_room(size)) return false;
+    if (size <= static_cast<std::size_t>(chunk_end_ - cursor_)) {
+        cursor_ = write_record(cursor_, body, timestamp_delta, offset_delta, parts);
+    } else if (!append_over_chunks(parts, size, body, timestamp_delta)) {
+        return false;
+    }
+    note_appended(parts.timestamp, size);
+    return true;
+}
+
+void batch_builder::note_appended(std::int64_t timestamp, std::size_t size) noexcept {
+    if (record_count_ == 0) {
+        base_timestamp_ = timestamp;
+        max_timestamp_ = timestamp;
+    } else if (timestamp > max_timestamp_) {
+        max_timestamp_ = timestamp;
+    }
+    ++record_count_;
+    body_size_ += static_cast<std::uint32_t>(size);
+    // Room now, and it only becomes more than what is appended takes away from it, where that is expected to shrink.
+    std::size_t room = sure_body_size_ > body_size_ ? sure_body_size_ - body_size_ : 0;
+    if (expected_share_ < 1 && write_limit_ > estimated_size()) room = write_limit_ - estimated_size();
+    quick_end_ = cursor_ + std::min(room, static_cast<std::size_t>(chunk_end_ - cursor_));
 }
 
 // A record that does not fit in the rest of the chunk: its small parts go through a scratch, key, value and headers are
@@ -80,7 +112,7 @@ void batch_builder::append_pieces(std::vector<bytes>& to) const {
 }
 
 void batch_builder::close() noexcept {
-    is_closed_ = true;
+    end_appending();
     expected_share_ = 1;
     body_crc_ = 0;
     for (reading rest(*this); !rest.is_at_end();) body_crc_ = crc32c_extend(body_crc_, rest.next());

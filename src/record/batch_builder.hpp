@@ -37,28 +37,22 @@ public:
     batch_builder(const batch_builder&) = delete;
     batch_builder& operator=(const batch_builder&) = delete;
 
-    // Appends the record, of which record_content_size is known. False, and nothing changed, if the batch is closed,
-    // if the record does not fit under the write limit (ACC-7; the first one always does), or if a chunk is missing.
-    bool try_append(const record_parts& parts, std::size_t content_size) noexcept {
-        return try_append(parts, parts.timestamp, content_size);
-    }
-    // The same for anything with a key, a value and headers.
+    // Appends the record. False, and nothing changed, if the batch is closed, if the record does not fit under the write
+    // limit (ACC-7; the first one always does), or if a chunk is missing.
+    bool try_append(const record_parts& parts) noexcept;
+    // The same for anything with a key, a value and headers, whose record_content_size is at most `content_bound`; but false,
+    // and nothing changed, also where it takes more than a few instructions to know: then try_append() decides.
     template <class Parts>
-    bool try_append(const Parts& parts, std::int64_t timestamp, std::size_t content_size) noexcept {
-        const std::int64_t timestamp_delta = record_count_ == 0 ? 0 : timestamp - base_timestamp_;
-        const std::size_t body =
-            record_body_size(content_size, timestamp_delta, static_cast<std::int32_t>(record_count_));
-        const std::size_t size = record_size(body);
-        if (record_count_ != 0 && body_size_ + size > sure_body_size_ && !has_room(size)) return false;
-        if (is_closed_) return false;
-        if (size <= static_cast<std::size_t>(chunk_end_ - cursor_)) [[likely]] {
-            cursor_ =
-                write_record(cursor_, body, timestamp_delta, static_cast<std::int32_t>(record_count_), parts);
-        } else if (!append_over_chunks({timestamp, parts.key, parts.value, parts.headers}, size, body,
-                                       timestamp_delta)) {
+    [[gnu::always_inline]] bool try_append_quickly(const Parts& parts, std::int64_t timestamp,
+                                                   std::size_t content_bound) noexcept {
+        if (static_cast<std::ptrdiff_t>(record_overhead_max + content_bound) > quick_end_ - cursor_)
             return false;
-        }
-        note_appended(timestamp, size);
+        std::byte* const end = write_record_quickly(cursor_, content_bound, timestamp - base_timestamp_,
+                                                    static_cast<std::int32_t>(record_count_), parts);
+        body_size_ += static_cast<std::uint32_t>(end - cursor_);
+        cursor_ = end;
+        ++record_count_;
+        if (timestamp > max_timestamp_) max_timestamp_ = timestamp;
         return true;
     }
 
@@ -66,7 +60,10 @@ public:
     bool is_full() const noexcept { return record_count_ != 0 && full_body_size_ <= body_size_; }
     // Takes no more records.
     bool is_closed() const noexcept { return is_closed_; }
-    void end_appending() noexcept { is_closed_ = true; }
+    void end_appending() noexcept {
+        is_closed_ = true;
+        quick_end_ = cursor_;
+    }
     // Ends appending, and sums the body up: it is sent as it is. Once.
     void close() noexcept;
     // Of a batch whose appending has ended: this is what its body was compressed to, and is smaller.
@@ -136,18 +133,10 @@ private:
         chunk_end_ = cursor_ + pool_->chunk_size_bytes();
         writing_ = chunk;
     }
-    void note_appended(std::int64_t timestamp, std::size_t size) noexcept {
-        if (record_count_ == 0) {
-            base_timestamp_ = timestamp;
-            max_timestamp_ = timestamp;
-        } else if (timestamp > max_timestamp_) {
-            max_timestamp_ = timestamp;
-        }
-        ++record_count_;
-        body_size_ += static_cast<std::uint32_t>(size);
-    }
+    void note_appended(std::int64_t timestamp, std::size_t size) noexcept;
 
     std::byte* cursor_ = nullptr;
+    std::byte* quick_end_ = nullptr;  // up to here a record is appended without a second look
     std::byte* chunk_end_ = nullptr;
     std::uint32_t record_count_ = 0;
     std::uint32_t body_size_ = 0;

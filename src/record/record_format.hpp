@@ -56,6 +56,13 @@ template <class Parts>
            detail::headers_size(parts.headers);
 }
 
+// As much, or a few bytes more: without a look at how long each length is.
+template <class Parts>
+[[gnu::always_inline]] inline std::size_t record_content_bound(const Parts& parts) noexcept {
+    const std::size_t bound = parts.key.size() + parts.value.size() + 3 * wire::varint_size_max;
+    return parts.headers.empty() ? bound : bound + detail::headers_size(parts.headers);
+}
+
 // The body, from its content's size. `length` goes before it.
 inline std::size_t record_body_size(std::size_t content_size, std::int64_t timestamp_delta,
                                     std::int32_t offset_delta) noexcept {
@@ -71,13 +78,12 @@ inline std::size_t batch_size_upper_bound(std::size_t content_size) noexcept {
     return batch_header_size + record_overhead_max + content_size;
 }
 
-// Writes a record of `body_size` at `to`, which has room for record_size(body_size); returns where the next one goes.
-// `parts` has a key, a value and headers, as record_parts and record have.
+// Writes a record's body at `to`, which has room for it; returns where it ends. `parts` has a key, a value and headers, as
+// record_parts and record have.
 template <class Parts>
-[[gnu::always_inline]] inline std::byte* write_record(std::byte* to, std::size_t body_size,
-                                                      std::int64_t timestamp_delta, std::int32_t offset_delta,
-                                                      const Parts& parts) noexcept {
-    to = wire::write_varint(to, static_cast<std::int32_t>(body_size));
+[[gnu::always_inline]] inline std::byte* write_record_body(std::byte* to, std::int64_t timestamp_delta,
+                                                           std::int32_t offset_delta,
+                                                           const Parts& parts) noexcept {
     *to++ = std::byte{0};  // attributes
     to = wire::write_varlong(to, timestamp_delta);
     to = wire::write_varint(to, offset_delta);
@@ -89,6 +95,33 @@ template <class Parts>
         to = detail::write_field(to, each.value);
     }
     return to;
+}
+
+// Writes a whole record, its size first, which is known: there is room for record_size(body_size).
+template <class Parts>
+[[gnu::always_inline]] inline std::byte* write_record(std::byte* to, std::size_t body_size,
+                                                      std::int64_t timestamp_delta, std::int32_t offset_delta,
+                                                      const Parts& parts) noexcept {
+    to = wire::write_varint(to, static_cast<std::int32_t>(body_size));
+    return write_record_body(to, timestamp_delta, offset_delta, parts);
+}
+
+// Writes a whole record whose content is at most `content_bound`, where there is room for record_overhead_max beside it.
+// The size is written last: where it takes fewer or more bytes than expected, the body is moved, which is rare.
+template <class Parts>
+[[gnu::always_inline]] inline std::byte* write_record_quickly(std::byte* to, std::size_t content_bound,
+                                                              std::int64_t timestamp_delta,
+                                                              std::int32_t offset_delta,
+                                                              const Parts& parts) noexcept {
+    const std::size_t expected = wire::varint_size(static_cast<std::int32_t>(content_bound));
+    std::byte* const body = to + expected;
+    const auto body_size =
+        static_cast<std::size_t>(write_record_body(body, timestamp_delta, offset_delta, parts) - body);
+    const std::size_t taken = wire::varint_size(static_cast<std::int32_t>(body_size));
+    if (taken != expected) [[unlikely]]
+        std::memmove(to + taken, body, body_size);
+    wire::write_varint(to, static_cast<std::int32_t>(body_size));
+    return to + taken + body_size;
 }
 
 }  // namespace sluice

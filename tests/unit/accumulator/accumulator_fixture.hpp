@@ -120,7 +120,7 @@ struct accumulator_fixture {
     partition_queue& queue(std::int32_t partition = 0) { return accumulator.queue(topic, partition); }
 
     held_record append(partition_queue& to, const record_parts& parts, time_point now = {}) {
-        return held_record(accumulator.append(to, parts, record_content_size(parts), now));
+        return held_record(accumulator.append(to, parts, now));
     }
     held_record append(partition_queue& to, bytes_view value, time_point now = {}) {
         return append(to, parts_of(std::nullopt, value), now);

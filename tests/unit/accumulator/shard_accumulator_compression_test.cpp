@@ -72,7 +72,7 @@ std::vector<held_record> fill_batch(accumulator_fixture& on, partition_queue& qu
     held.push_back(on.append(queue, value, at({})));
     for (;;) {
         const record_parts parts = parts_of(std::nullopt, value);
-        const auto done = on.accumulator.append_to_open(queue, parts, record_content_size(parts));
+        const auto done = on.accumulator.append_to_open(queue, parts);
         if (done.result == nullptr) return held;
         held.emplace_back(done);
         if (done.is_batch_full) return held;
@@ -158,7 +158,7 @@ TEST(ShardAccumulatorCompression, BatchesFillTheirSizeCompressed_CMP_8) {
             std::string value;
             while (value.size() < 200) value += static_cast<char>('a' + from.below(16));
             const record_parts parts = parts_of(std::nullopt, value);
-            const auto done = on.accumulator.append(queue, parts, record_content_size(parts), at({}));
+            const auto done = on.accumulator.append(queue, parts, at({}));
             ASSERT_NE(done.result, nullptr);
             done.result->drop_reference();
             is_full = done.is_batch_full;
@@ -186,8 +186,8 @@ TEST(ShardAccumulatorCompression, ARecordGrowsItsBatchByWhatItIsExpectedToBecome
     partition_queue& queue = on.queue();
     const std::string value(1000, 'x');
     const record_parts parts = parts_of(std::nullopt, value);
-    const auto first = on.accumulator.append(queue, parts, record_content_size(parts), at({}));
-    const auto second = on.accumulator.append(queue, parts, record_content_size(parts), at({}));
+    const auto first = on.accumulator.append(queue, parts, at({}));
+    const auto second = on.accumulator.append(queue, parts, at({}));
     first.result->drop_reference();
     second.result->drop_reference();
 

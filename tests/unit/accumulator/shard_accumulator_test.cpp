@@ -55,8 +55,8 @@ TEST(ShardAccumulator, TellsByHowMuchTheEstimatedSizeGrew_PRT_9) {
     const record_parts parts = parts_of(std::nullopt, "0123456789");
     const std::size_t size = record_size(record_body_size(record_content_size(parts), 0, 0));
 
-    const auto first = on.accumulator.append(on.queue(), parts, record_content_size(parts), {});
-    const auto second = on.accumulator.append(on.queue(), parts, record_content_size(parts), {});
+    const auto first = on.accumulator.append(on.queue(), parts, {});
+    const auto second = on.accumulator.append(on.queue(), parts, {});
 
     EXPECT_EQ(first.grown_bytes, batch_header_size + size) << "a new batch counts whole";
     EXPECT_EQ(second.grown_bytes, size);
@@ -90,7 +90,7 @@ TEST(ShardAccumulator, ABatchThatARecordDidNotFitDoesNotLingerEvenIfTheRecordGoe
     const held_record first = on.append(on.queue(0), std::string(132, 'x'), at(0ms));
     const record_parts large = parts_of(std::nullopt, "no room for these bytes");
 
-    const auto refused = on.accumulator.append_to_open(on.queue(0), large, record_content_size(large));
+    const auto refused = on.accumulator.append_to_open(on.queue(0), large);
     const held_record elsewhere = on.append(on.queue(1), large, at(0ms));
 
     EXPECT_EQ(refused.result, nullptr);
@@ -107,7 +107,7 @@ TEST(ShardAccumulator, FillingABatchToTheByteIsTheEndOfIt_PRT_11) {
     const std::string value(left - 9, 'y');  // its size and the record's take two bytes each: 9 in all
 
     const record_parts parts = parts_of(std::nullopt, value);
-    const auto done = on.accumulator.append(queue, parts, record_content_size(parts), at(0ms));
+    const auto done = on.accumulator.append(queue, parts, at(0ms));
 
     EXPECT_EQ(queue.waiting.front().records.estimated_size(), 300u);
     EXPECT_TRUE(done.is_batch_full);

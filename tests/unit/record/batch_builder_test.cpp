@@ -44,7 +44,7 @@ record_parts parts_of(bytes_view key, bytes_view value, std::int64_t timestamp =
 }
 
 bool append(batch_builder& builder, const record_parts& parts) {
-    return builder.try_append(parts, record_content_size(parts));
+    return builder.try_append(parts);
 }
 
 TEST(BatchBuilder, WritesRecordsThatReadBackTheSame_RB_5) {

@@ -29,7 +29,7 @@ void check_with(const nlohmann::json& vector, std::uint32_t chunk_size, verdict&
         parts.timestamp = record.at("timestamp").get<std::int64_t>();
         parts.key = zeros(record.at("keyLength").get<std::int64_t>());
         parts.value = zeros(record.at("valueLength").get<std::int64_t>());
-        const auto done = accumulator.append(queue, parts, record_content_size(parts), time_point{});
+        const auto done = accumulator.append(queue, parts, time_point{});
         if (done.result == nullptr) {
             verdict.disagree("append", "memory", "none");
             break;

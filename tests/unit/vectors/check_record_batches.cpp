@@ -114,8 +114,7 @@ void check_encoding(const json& vector, std::vector<described_record>& records, 
     batch_builder builder(pool, first, memory_bytes);
     for (described_record& each : records) {
         const record_parts parts = each.parts();
-        if (!builder.try_append(parts, record_content_size(parts)))
-            verdict.disagree("append", "room", "none");
+        if (!builder.try_append(parts)) verdict.disagree("append", "room", "none");
     }
     builder.close();
     batch_header header = header_of(vector);
