@@ -17,28 +17,30 @@ bool sequence_ledger::may_send(const sequenced& head, const producer_identity& c
     if (tracked_.front().may_be_stored) return false;
     // A broker that knows nothing of us takes any sequence for the first: the next one must not get there before it.
     if (!is_introduced_) return false;
-    return identity_ == current;
+    return identity() == current;
 }
 
 void sequence_ledger::on_send(sequenced& sent, const producer_identity& current) noexcept {
     debug_ensure(may_send(sent, current));
     ensure(sent.record_count > 0);
     if (!sent.has_sequence()) {
-        if (identity_ != current) {
+        if (identity() != current) {
             ensure(tracked_.empty());
-            identity_ = current;
-            is_introduced_ = false;
-            next_sequence_ = 0;
-            last_acked_sequence_ = no_sequence;
-            last_acked_offset_ = -1;
+            begin(current);
         }
         sent.identity = current;
         sent.base_sequence = next_sequence_;
         next_sequence_ = sequence_after(next_sequence_, sent.record_count);
-        tracked_.push_back(sent);
+        tracked_.insert(tracked_.end(), sent);
     }
     ensure(sent.known != fate::on_the_wire);
     sent.known = fate::on_the_wire;
+}
+
+void sequence_ledger::begin(const producer_identity& next) noexcept {
+    set_identity(next);
+    is_introduced_ = false;
+    next_sequence_ = 0;
 }
 
 void sequence_ledger::leave_wire(sequenced& attempted) noexcept {
@@ -48,19 +50,15 @@ void sequence_ledger::leave_wire(sequenced& attempted) noexcept {
 }
 
 void sequence_ledger::forget(sequenced& gone) noexcept {
-    gone.list_hook<sequence_ledger>::unlink();
+    gone.ledger_hook::unlink();
     if (tracked_.empty() && has_hole_) {  // nothing is left that could tell (IDM-15)
         has_hole_ = false;
         wants_new_epoch_ = true;
     }
 }
 
-void sequence_ledger::on_stored(sequenced& stored, std::int64_t last_offset) noexcept {
+void sequence_ledger::on_stored(sequenced& stored) noexcept {
     leave_wire(stored);
-    const std::int32_t last = stored.last_sequence();
-    if (last_acked_sequence_ == no_sequence || is_older(last_acked_sequence_, last))
-        last_acked_sequence_ = last;
-    if (last_offset > last_acked_offset_) last_acked_offset_ = last_offset;
     is_introduced_ = true;
     if (has_hole_ && is_older(hole_sequence_, stored.base_sequence))
         has_hole_ = false;  // taken without a gap
@@ -109,17 +107,17 @@ void sequence_ledger::replace(sequenced& whole, std::span<sequenced* const> part
     ensure(whole.is_tracked());
     ensure(whole.known == fate::not_stored);
     std::int32_t sequence = whole.base_sequence;
-    const auto place = tracked_.iterator_to(whole);
+    auto before = tracked_.previous(tracked_.iterator_to(whole));
     for (sequenced* part : parts) {
         part->identity = whole.identity;
         part->base_sequence = sequence;
         part->known = fate::not_stored;
         part->was_lost = whole.was_lost;
         sequence = sequence_after(sequence, part->record_count);
-        tracked_.insert(place, *part);
+        before = tracked_.insert_after(before, *part);
     }
     ensure(sequence == sequence_after(whole.base_sequence, whole.record_count));
-    tracked_.erase(place);
+    tracked_.erase_after(before);
 }
 
 bool sequence_ledger::is_quiet() const noexcept {
@@ -139,11 +137,7 @@ bool sequence_ledger::take_up(const producer_identity& next) noexcept {
         kept.may_be_stored = false;
         tracked_.pop_front();
     }
-    identity_ = next;
-    is_introduced_ = false;
-    next_sequence_ = 0;
-    last_acked_sequence_ = no_sequence;
-    last_acked_offset_ = -1;
+    begin(next);
     hole_sequence_ = no_sequence;
     has_hole_ = false;
     wants_new_epoch_ = false;

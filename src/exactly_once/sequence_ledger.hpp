@@ -23,6 +23,7 @@
 // Owner: one shard; not synchronised. Batches embed `sequenced` and stay in place while they are tracked.
 #pragma once
 
+#include <boost/intrusive/slist.hpp>
 #include <cstdint>
 #include <span>
 
@@ -35,8 +36,13 @@ namespace sluice {
 
 class sequence_ledger;
 
+// Singly linked, and so its unlink() looks for whoever is before it: few batches of a partition are tracked at a time (in
+// flight, or to be sent again), and an idle partition pays for one pointer.
+using ledger_hook =
+    intrusive::slist_base_hook<intrusive::link_mode<intrusive::auto_unlink>, intrusive::tag<sequence_ledger>>;
+
 // What a batch embeds. Tracked from its stamp until it is stored, failed or given up.
-struct sequenced : list_hook<sequence_ledger> {
+struct sequenced : ledger_hook {
     enum class fate : std::uint8_t { never_sent, on_the_wire, not_stored, possibly_stored };
 
     producer_identity identity;
@@ -48,8 +54,7 @@ struct sequenced : list_hook<sequence_ledger> {
     bool was_lost = false;
 
     bool has_sequence() const noexcept { return base_sequence != no_sequence; }
-    bool is_tracked() const noexcept { return list_hook<sequence_ledger>::is_linked(); }
-    std::int32_t last_sequence() const noexcept { return sequence_after(base_sequence, record_count - 1); }
+    bool is_tracked() const noexcept { return ledger_hook::is_linked(); }
 };
 
 class sequence_ledger {
@@ -60,8 +65,8 @@ public:
     void on_send(sequenced& sent, const producer_identity& current) noexcept;
 
     // ---- what an attempt came to, for a batch on the wire. Afterwards it is off the wire.
-    // Acknowledged, or a duplicate (last_offset -1): forgotten. (IDM-4, IDM-6)
-    void on_stored(sequenced& stored, std::int64_t last_offset) noexcept;
+    // Acknowledged, or a duplicate: forgotten. (IDM-4, IDM-6)
+    void on_stored(sequenced& stored) noexcept;
     // This attempt stored nothing.
     void on_not_stored(sequenced& refused) noexcept;
     // Nobody knows: disconnected, timed out, or an error after the append.
@@ -86,16 +91,14 @@ public:
 
     // For tests: as if the broker had stored something under this identity.
     void introduce(const producer_identity& known) noexcept {
-        identity_ = known;
+        set_identity(known);
         is_introduced_ = true;
     }
 
     bool is_idle() const noexcept { return tracked_.empty(); }
     bool has_hole() const noexcept { return has_hole_; }
-    const producer_identity& identity() const noexcept { return identity_; }
+    producer_identity identity() const noexcept { return {producer_id_, producer_epoch_}; }
     std::int32_t next_sequence() const noexcept { return next_sequence_; }
-    std::int32_t last_acked_sequence() const noexcept { return last_acked_sequence_; }
-    std::int64_t last_acked_offset() const noexcept { return last_acked_offset_; }
 
     // Does `a` go before `b`, both tracked by one ledger? For the place of a retry in its queue (ACC-26, RB-9).
     static bool is_before(const sequenced& a, const sequenced& b) noexcept {
@@ -110,18 +113,27 @@ private:
     bool is_first(const sequenced& one) const noexcept {
         return !tracked_.empty() && &tracked_.front() == &one;
     }
+    void set_identity(const producer_identity& next) noexcept {
+        producer_id_ = next.id;
+        producer_epoch_ = next.epoch;
+    }
+    // Sequences begin anew.
+    void begin(const producer_identity& next) noexcept;
     void leave_wire(sequenced& attempted) noexcept;
     void forget(sequenced& gone) noexcept;
 
-    producer_identity identity_;
-    std::int32_t next_sequence_ = 0;
-    std::int32_t last_acked_sequence_ = no_sequence;
-    std::int64_t last_acked_offset_ = -1;
-    list_of<sequenced, sequence_ledger> tracked_;  // oldest first
-    std::int32_t hole_sequence_ = no_sequence;     // the youngest hole
+    // Oldest first.
+    intrusive::slist<sequenced, intrusive::base_hook<ledger_hook>, intrusive::constant_time_size<false>>
+        tracked_;
+    // The identity in parts, since a producer_identity is padded.
+    std::int64_t producer_id_ = producer_identity{}.id;
+    std::int16_t producer_epoch_ = producer_identity{}.epoch;
     bool has_hole_ = false;
     bool is_introduced_ = false;  // a batch of this identity is stored
     bool wants_new_epoch_ = false;
+    std::int32_t next_sequence_ = 0;
+    std::int32_t hole_sequence_ = no_sequence;  // the youngest hole
 };
+static_assert(sizeof(sequence_ledger) <= 32, "each partition has one");
 
 }  // namespace sluice

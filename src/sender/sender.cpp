@@ -293,10 +293,7 @@ void sender::conclude(batch& attempted, const answered_partition& answer, time_p
 }
 
 void sender::acknowledge(batch& stored, const answered_partition& answer) {
-    if (config_.is_idempotent) {
-        const std::int64_t last = answer.base_offset < 0 ? -1 : answer.base_offset + stored.record_count - 1;
-        stored.queue.ledger.on_stored(stored, last);
-    }
+    if (config_.is_idempotent) stored.queue.ledger.on_stored(stored);
     if (!stored.is_resolved) {
         batch_result result;
         result.outcome = outcome::persisted;

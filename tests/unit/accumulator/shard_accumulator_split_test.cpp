@@ -118,7 +118,7 @@ TEST(ShardAccumulatorSplit, AFlushWaitsForThePartsAndForNothingYounger_CLS_1) {
         EXPECT_FALSE(accumulator.is_resolved_up_to(flushed)) << i;
         batch& part = accumulator.take_head(at_hand.queue, at(3ms));
         at_hand.queue.ledger.on_send(part, identity);
-        at_hand.queue.ledger.on_stored(part, 5);
+        at_hand.queue.ledger.on_stored(part);
         at_hand.on.complete(part, 5 + i);
     }
 

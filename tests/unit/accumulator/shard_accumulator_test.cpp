@@ -337,7 +337,7 @@ TEST(ShardAccumulator, WithSequencesARetryGoesToItsPlaceWhateverTheOrderOfTheAns
             earlier.record_count = before;
             if (before != 0) {
                 queue.ledger.on_send(earlier, identity);
-                queue.ledger.on_stored(earlier, -1);
+                queue.ledger.on_stored(earlier);
             }
             std::vector<held_record> records;
             for (const char each : {'a', 'b', 'c', 'd'}) records.push_back(on.append(queue, alone(each)));

@@ -19,6 +19,7 @@ constexpr producer_identity second_epoch{7, 1};
 
 struct batch_of : sequenced {
     explicit batch_of(std::int32_t count) { record_count = count; }
+    std::int32_t last_sequence() const { return sequence_after(base_sequence, record_count - 1); }
 };
 
 TEST(SequenceLedger, CountsRecordsFromZeroPerPartition_IDM_2) {
@@ -26,7 +27,7 @@ TEST(SequenceLedger, CountsRecordsFromZeroPerPartition_IDM_2) {
     batch_of first(3), second(5);
 
     ledger.on_send(first, first_epoch);
-    ledger.on_stored(first, 0);
+    ledger.on_stored(first);
     ledger.on_send(second, first_epoch);
 
     EXPECT_EQ(first.base_sequence, 0);
@@ -40,7 +41,7 @@ TEST(SequenceLedger, WrapsToZeroAfterTheLargestInteger_RB_9) {
     sequence_ledger ledger;
     batch_of almost_all(largest), crossing(3), after(1);
     ledger.on_send(almost_all, first_epoch);
-    ledger.on_stored(almost_all, 0);
+    ledger.on_stored(almost_all);
 
     ledger.on_send(crossing, first_epoch);
     ledger.on_send(after, first_epoch);
@@ -49,9 +50,9 @@ TEST(SequenceLedger, WrapsToZeroAfterTheLargestInteger_RB_9) {
     EXPECT_EQ(crossing.last_sequence(), 1);
     EXPECT_EQ(after.base_sequence, 2);
     EXPECT_TRUE(sequence_ledger::is_before(crossing, after)) << "by distance, not as plain integers";
-    ledger.on_stored(crossing, 10);
-    EXPECT_EQ(ledger.last_acked_sequence(), 1);
-    ledger.on_stored(after, 11);
+    ledger.on_stored(crossing);
+    ledger.on_stored(after);
+    EXPECT_EQ(ledger.next_sequence(), 3);
 }
 
 TEST(SequenceLedger, SendsNothingWithoutAProducerId_ACC_19b) {
@@ -75,11 +76,11 @@ TEST(SequenceLedger, ARetryKeepsItsSequenceAndWaitsForEarlierOnes_IDM_5_ACC_19e)
     EXPECT_FALSE(ledger.may_send(second, first_epoch)) << "the first is not resolved";
     ledger.on_send(first, first_epoch);
     EXPECT_EQ(first.base_sequence, 0);
-    ledger.on_stored(first, 5);
+    ledger.on_stored(first);
     EXPECT_TRUE(ledger.may_send(second, first_epoch));
     ledger.on_send(second, first_epoch);
     EXPECT_EQ(second.base_sequence, 2);
-    ledger.on_stored(second, -1);  // DUPLICATE_SEQUENCE_NUMBER (IDM-6)
+    ledger.on_stored(second);  // DUPLICATE_SEQUENCE_NUMBER (IDM-6)
     EXPECT_TRUE(ledger.is_idle());
     EXPECT_FALSE(ledger.wants_new_epoch());
 }
@@ -94,12 +95,12 @@ TEST(SequenceLedger, TheFirstBatchGoesAloneUntilItIsStored) {
     ledger.on_not_stored(first);  // NOT_ENOUGH_REPLICAS, say
     EXPECT_FALSE(ledger.may_send(second, first_epoch));
     ledger.on_send(first, first_epoch);
-    ledger.on_stored(first, 0);
+    ledger.on_stored(first);
 
     ASSERT_TRUE(ledger.may_send(second, first_epoch));
     ledger.on_send(second, first_epoch);
     EXPECT_TRUE(ledger.may_send(third, first_epoch));
-    ledger.on_stored(second, 2);
+    ledger.on_stored(second);
 }
 
 TEST(SequenceLedger, NothingFreshFollowsABatchThatMayBeStored) {
@@ -111,7 +112,7 @@ TEST(SequenceLedger, NothingFreshFollowsABatchThatMayBeStored) {
 
     EXPECT_FALSE(ledger.may_send(fresh, first_epoch)) << "five of them, and the broker has forgotten `lost`";
 
-    ledger.on_stored(lost, -1);
+    ledger.on_stored(lost);
     EXPECT_TRUE(ledger.may_send(fresh, first_epoch));
 }
 
@@ -133,7 +134,7 @@ TEST(SequenceLedger, OutOfOrderOfTheOldestWantsANewEpoch_IDM_9) {
     sequence_ledger ledger;
     batch_of acked(1), lost_by_broker(4);
     ledger.on_send(acked, first_epoch);
-    ledger.on_stored(acked, 0);
+    ledger.on_stored(acked);
     ledger.on_send(lost_by_broker, first_epoch);
 
     ledger.on_out_of_order(lost_by_broker);
@@ -145,7 +146,7 @@ TEST(SequenceLedger, OutOfOrderOfTheOldestWantsANewEpoch_IDM_9) {
     ledger.on_send(lost_by_broker, second_epoch);
     EXPECT_EQ(lost_by_broker.base_sequence, 0);
     EXPECT_EQ(lost_by_broker.identity, second_epoch);
-    ledger.on_stored(lost_by_broker, 1);
+    ledger.on_stored(lost_by_broker);
 }
 
 TEST(SequenceLedger, ARefusedBatchWantsANewEpochAndLaterOnesAreStampedAnew_IDM_8_IDM_12) {
@@ -166,7 +167,7 @@ TEST(SequenceLedger, ARefusedBatchWantsANewEpochAndLaterOnesAreStampedAnew_IDM_8
     ASSERT_TRUE(ledger.take_up(second_epoch));
     ledger.on_send(later, second_epoch);
     EXPECT_EQ(later.base_sequence, 0);
-    ledger.on_stored(later, 0);
+    ledger.on_stored(later);
 }
 
 TEST(SequenceLedger, WhatMayBeStoredIsAskedAboutUnderTheOldEpochFirst) {
@@ -184,7 +185,7 @@ TEST(SequenceLedger, WhatMayBeStoredIsAskedAboutUnderTheOldEpochFirst) {
     ASSERT_TRUE(ledger.may_send(lost, second_epoch));
     ledger.on_send(lost, second_epoch);
     EXPECT_EQ(lost.identity, first_epoch);
-    ledger.on_stored(lost, -1);
+    ledger.on_stored(lost);
 
     EXPECT_TRUE(ledger.take_up(second_epoch));
 }
@@ -215,7 +216,7 @@ TEST(SequenceLedger, GivingUpWhatMayBeStoredLeavesAHole_IDM_14) {
 
     EXPECT_TRUE(ledger.has_hole());
     EXPECT_FALSE(ledger.may_send(fresh, first_epoch)) << "ACC-19 d";
-    ledger.on_stored(later, 9);
+    ledger.on_stored(later);
 
     EXPECT_FALSE(ledger.has_hole()) << "the later one was taken, so the hole is stored";
     EXPECT_FALSE(ledger.wants_new_epoch());
@@ -260,10 +261,10 @@ TEST(SequenceLedger, AnAnswerToAnEarlierBatchSaysNothingAboutTheHole) {
     ledger.on_no_answer(given_up);
     ledger.on_failed(given_up);
 
-    ledger.on_stored(earlier, 3);
+    ledger.on_stored(earlier);
     EXPECT_TRUE(ledger.has_hole());
 
-    ledger.on_stored(later, 5);
+    ledger.on_stored(later);
     EXPECT_FALSE(ledger.has_hole());
 }
 
@@ -297,11 +298,51 @@ TEST(SequenceLedger, PartsOfASplitBatchTakeItsSequences_SPL_4) {
     EXPECT_FALSE(ledger.may_send(later, first_epoch));
     for (sequenced* part : parts) {
         ledger.on_send(*part, first_epoch);
-        ledger.on_stored(*part, 0);
+        ledger.on_stored(*part);
     }
     EXPECT_TRUE(ledger.may_send(later, first_epoch));
     ledger.on_send(later, first_epoch);
-    ledger.on_stored(later, 10);
+    ledger.on_stored(later);
+}
+
+TEST(SequenceLedger, PartsStayBehindWhatWasSentBeforeTheWhole_SPL_4) {
+    sequence_ledger ledger;
+    ledger.introduce(first_epoch);
+    batch_of earlier(2), whole(3), later(1), left(1), right(2);
+    for (sequenced* each : {&earlier, &whole, &later}) ledger.on_send(*each, first_epoch);
+    ledger.on_not_stored(earlier);
+    ledger.on_not_stored(whole);  // MESSAGE_TOO_LARGE
+    ledger.on_not_stored(later);
+
+    sequenced* parts[] = {&left, &right};
+    ledger.replace(whole, parts);
+
+    batch_of* expected[] = {&earlier, &left, &right, &later};
+    for (batch_of* oldest : expected) {
+        for (batch_of* each : expected) {
+            EXPECT_EQ(each->is_tracked() && ledger.may_send(*each, first_epoch), each == oldest);
+        }
+        ledger.on_send(*oldest, first_epoch);
+        ledger.on_stored(*oldest);
+    }
+    EXPECT_EQ(ledger.next_sequence(), 6);
+}
+
+TEST(SequenceLedger, AnswersMayComeInAnyOrder) {
+    sequence_ledger ledger;
+    ledger.introduce(first_epoch);
+    batch_of first(1), second(1), third(1);
+    for (sequenced* each : {&first, &second, &third}) ledger.on_send(*each, first_epoch);
+
+    ledger.on_stored(second);
+    EXPECT_FALSE(second.is_tracked());
+    EXPECT_TRUE(third.is_tracked());
+    ledger.on_stored(third);
+    EXPECT_TRUE(first.is_tracked());
+    ledger.on_stored(first);
+
+    EXPECT_TRUE(ledger.is_idle());
+    EXPECT_EQ(ledger.next_sequence(), 3);
 }
 
 TEST(SequenceLedger, AnUnknownProducerIdWithALogStartWantsANewEpoch_IDM_10) {
@@ -323,13 +364,13 @@ TEST(SequenceLedger, AnotherPartitionsNewEpochIsTakenUpWhenIdle_IDM_12) {
     ledger.on_send(open, first_epoch);
 
     EXPECT_FALSE(ledger.may_send(fresh, second_epoch)) << "ACC-19 c";
-    ledger.on_stored(open, 0);
+    ledger.on_stored(open);
     ASSERT_TRUE(ledger.may_send(fresh, second_epoch));
     ledger.on_send(fresh, second_epoch);
 
     EXPECT_EQ(fresh.identity, second_epoch);
     EXPECT_EQ(fresh.base_sequence, 0);
-    ledger.on_stored(fresh, 1);
+    ledger.on_stored(fresh);
 }
 
 // A broker's log of one partition, with the rules of ProducerAppendInfo: sequences without gaps per epoch, a new epoch
@@ -337,7 +378,7 @@ TEST(SequenceLedger, AnotherPartitionsNewEpochIsTakenUpWhenIdle_IDM_12) {
 class broker_log {
 public:
     enum class answer { stored, duplicate, out_of_order };
-    answer append(const sequenced& batch, int content) {
+    answer append(const batch_of& batch, int content) {
         if (batch.identity != identity_) {
             if (batch.base_sequence != 0 && identity_.is_valid()) return answer::out_of_order;
             identity_ = batch.identity;
@@ -419,7 +460,7 @@ TEST(SequenceLedger, NothingIsStoredTwiceOrOutOfOrderWhateverIsLost) {
                     } else if (answer == broker_log::answer::out_of_order) {
                         ledger.on_out_of_order(*batch);
                     } else {
-                        ledger.on_stored(*batch, 0);
+                        ledger.on_stored(*batch);
                         acknowledged.push_back(batch->content);
                         remove(batch);
                         continue;
