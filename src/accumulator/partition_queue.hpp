@@ -25,10 +25,11 @@ public:
     std::int32_t partition;
     std::int32_t leader_epoch = -1;
     sequence_ledger ledger;
-    time_point backoff_until{};
     list_of<batch, queue_tag> waiting;  // not in flight; the open batch is the last
     std::uint16_t in_flight_count = 0;
-    bool is_backing_off = false;   // its head is retried at `backoff_until` (ACC-11)
+    std::uint16_t backoff_number =
+        0;                         // counts them, and wraps: the sender's list may have earlier ones still
+    bool is_backing_off = false;   // its head is retried when the newest backoff is due (ACC-11)
     bool wants_new_epoch = false;  // it is on the sender's list of those
 
     // The batch that takes records, or nullptr.
@@ -46,6 +47,6 @@ public:
     }
 };
 
-static_assert(sizeof(partition_queue) <= 128, "what an idle partition costs");
+static_assert(sizeof(partition_queue) <= 96, "what an idle partition costs");
 
 }  // namespace sluice

@@ -346,8 +346,9 @@ void sender::retry(batch& attempted, time_point now) {
     if (queue.leader_epoch > attempted.attempted_leader_epoch && attempted.attempted_leader_epoch >= 0)
         return;
     queue.is_backing_off = true;
-    queue.backoff_until = after(now, backoff_.wait(attempted.attempts - 1, randomness_));
-    backoffs_.push_back({queue.backoff_until, &queue});
+    ++queue.backoff_number;
+    const time_point due = after(now, backoff_.wait(attempted.attempts - 1, randomness_));
+    backoffs_.push_back({due, &queue, queue.backoff_number});
     std::push_heap(backoffs_.begin(), backoffs_.end(),
                    [](const auto& a, const auto& b) { return is_later(a.due, b.due); });
 }
@@ -434,7 +435,7 @@ void sender::on_time(time_point now) {
         const waiting_backoff over = backoffs_.back();
         backoffs_.pop_back();
         partition_queue& queue = *over.queue;
-        if (!queue.is_backing_off || queue.backoff_until != over.due) continue;  // ended early, or moved
+        if (!queue.is_backing_off || queue.backoff_number != over.number) continue;  // ended early, or moved
         queue.is_backing_off = false;
         if (queue.is_sendable()) accumulator_.mark_sendable(queue);
     }

@@ -126,6 +126,7 @@ private:
     struct waiting_backoff {
         time_point due;
         partition_queue* queue;
+        std::uint16_t number;  // the queue's then: if it has begun another since, this one is over
     };
     using answered_partition = wire::partition_produce_response;
 
