@@ -1,6 +1,8 @@
 #include "cluster/merge.hpp"
 
 #include <algorithm>
+#include <boost/container_hash/hash.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/broker_error.hpp"
 
@@ -48,7 +50,7 @@ public:
             if (each.partition_index < 0 || each.partition_index >= count) continue;
             topic->partitions[static_cast<std::size_t>(each.partition_index)] = partition(*topic, each);
         }
-        topic->node_ids.shrink_to_fit();
+        topic->placements.shrink_to_fit();
         if (before_ != nullptr && *before_ == *topic) return nullptr;  // keep the node that is shared already
         return topic;
     }
@@ -65,17 +67,27 @@ private:
         }
         if (known != nullptr && made.leader_epoch >= 0 && made.leader_epoch < known->leader_epoch) {
             made = *known;
-            made.replicas = of.add_nodes(before_->nodes(known->replicas));
-            made.in_sync_replicas = of.add_nodes(before_->nodes(known->in_sync_replicas));
-            made.offline_replicas = of.add_nodes(before_->nodes(known->offline_replicas));
+            made.placement = add_placement(of, before_->placement_of(*known));
             return made;
         }
         if (known == nullptr || made.leader_epoch > known->leader_epoch) result_.has_progress = true;
         made.leader = made_.find_broker(answered.leader_id) != nullptr ? answered.leader_id : no_node;
-        made.replicas = of.add_nodes(answered.replica_nodes);
-        made.in_sync_replicas = of.add_nodes(answered.isr_nodes);
-        made.offline_replicas = of.add_nodes(answered.offline_replicas);
+        made.placement =
+            add_placement(of, {answered.replica_nodes, answered.isr_nodes, answered.offline_replicas});
         return made;
+    }
+
+    // Where it begins; nearly always that of an earlier partition.
+    std::uint32_t add_placement(topic_node& of, const partition_placement& told) {
+        encoded_.clear();
+        for (const auto& list : {told.replicas, told.in_sync_replicas, told.offline_replicas}) {
+            encoded_.push_back(static_cast<std::int32_t>(list.size()));
+            encoded_.insert(encoded_.end(), list.begin(), list.end());
+        }
+        const auto end = static_cast<std::uint32_t>(of.placements.size());
+        const auto [found, is_new] = added_.try_emplace(encoded_, end);
+        if (is_new) of.placements.insert(of.placements.end(), encoded_.begin(), encoded_.end());
+        return found->second;
     }
 
     const snapshot& made_;
@@ -83,6 +95,8 @@ private:
     std::int16_t version_;
     merge_result& result_;
     bool is_same_topic_ = false;
+    std::vector<std::int32_t> encoded_;  // a placement
+    boost::unordered_flat_map<std::vector<std::int32_t>, std::uint32_t> added_{{{0, 0, 0}, 0}};
 };
 
 }  // namespace

@@ -4,14 +4,19 @@
 
 namespace sluice {
 
-node_range topic_node::add_nodes(std::span<const std::int32_t> ids) {
-    constexpr std::size_t looked_at = 256;  // of the newest ids: all combinations of a few brokers
-    if (ids.empty()) return {};
-    const auto newest = node_ids.end() - static_cast<std::ptrdiff_t>(std::min(node_ids.size(), looked_at));
-    auto found = std::search(newest, node_ids.end(), ids.begin(), ids.end());
-    const auto first = static_cast<std::uint32_t>(found - node_ids.begin());
-    if (found == node_ids.end()) node_ids.insert(found, ids.begin(), ids.end());
-    return {first, static_cast<std::uint32_t>(ids.size())};
+partition_placement topic_node::placement_of(const partition_node& partition) const noexcept {
+    auto rest = std::span(placements).subspan(partition.placement);
+    const auto next = [&] {
+        const auto count = static_cast<std::size_t>(rest.front());
+        const auto list = rest.subspan(1, count);
+        rest = rest.subspan(1 + count);
+        return list;
+    };
+    partition_placement made;
+    made.replicas = next();
+    made.in_sync_replicas = next();
+    made.offline_replicas = next();
+    return made;
 }
 
 const broker_node* snapshot::find_broker(std::int32_t id) const noexcept {

@@ -30,37 +30,33 @@ struct broker_node {
     friend bool operator==(const broker_node&, const broker_node&) = default;
 };
 
-// Some of the broker ids that a topic_node keeps for its partitions.
-struct node_range {
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
-
-    friend bool operator==(const node_range&, const node_range&) = default;
-};
-
 struct partition_node {
     std::int32_t leader = no_node;  // none, or one that the response did not name as a broker (MD-21)
     std::int32_t leader_epoch = -1;
-    node_range replicas;
-    node_range in_sync_replicas;
-    node_range offline_replicas;
+    std::uint32_t placement = 0;  // where its own begins in the topic's `placements`
 
     friend bool operator==(const partition_node&, const partition_node&) = default;
 };
-static_assert(sizeof(partition_node) == 32, "there may be a hundred thousand");
+static_assert(sizeof(partition_node) == 12, "there may be a hundred thousand");
+
+// The ids of the brokers that have a partition's records.
+struct partition_placement {
+    std::span<const std::int32_t> replicas;
+    std::span<const std::int32_t> in_sync_replicas;
+    std::span<const std::int32_t> offline_replicas;
+};
 
 struct topic_node {
     shared_text name;
     wire::uuid id;
     bool is_internal = false;
     std::vector<partition_node> partitions;  // by partition
-    std::vector<std::int32_t> node_ids;      // that the partitions' ranges share
+    // placement = replicas in_sync_replicas offline_replicas      list = count id*
+    // Each is here once: partitions share a few of them. The first is that of a partition of which nothing was told.
+    std::vector<std::int32_t> placements{0, 0, 0};
 
-    std::span<const std::int32_t> nodes(node_range of) const noexcept {
-        return std::span(node_ids).subspan(of.first, of.count);
-    }
-    // The range of these ids; most partitions have the same few combinations of brokers, so it is mostly there.
-    node_range add_nodes(std::span<const std::int32_t> ids);
+    // Views into `placements`.
+    partition_placement placement_of(const partition_node& partition) const noexcept;
     std::int32_t partition_count() const noexcept { return static_cast<std::int32_t>(partitions.size()); }
     friend bool operator==(const topic_node&, const topic_node&) = default;
 };

@@ -104,13 +104,10 @@ call_operation<std::vector<partition_info>> producer::partitions_for(std::string
                         partition_info& added = result->value.emplace_back();
                         added.partition = static_cast<std::int32_t>(result->value.size()) - 1;
                         added.leader = each.leader;
-                        const auto ids = [&](node_range of) {
-                            const auto nodes = known->nodes(of);
-                            return std::vector<std::int32_t>(nodes.begin(), nodes.end());
-                        };
-                        added.replicas = ids(each.replicas);
-                        added.in_sync_replicas = ids(each.in_sync_replicas);
-                        added.offline_replicas = ids(each.offline_replicas);
+                        const partition_placement at = known->placement_of(each);
+                        added.replicas.assign(at.replicas.begin(), at.replicas.end());
+                        added.in_sync_replicas.assign(at.in_sync_replicas.begin(), at.in_sync_replicas.end());
+                        added.offline_replicas.assign(at.offline_replicas.begin(), at.offline_replicas.end());
                     }
                 }
                 result->finish(why, std::move(text));

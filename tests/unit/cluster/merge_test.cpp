@@ -18,12 +18,17 @@ std::shared_ptr<const snapshot> first_of(const metadata_answer& answer, std::int
     return merge(snapshot{}, answer.response, version, full).made;
 }
 
-std::vector<std::int32_t> nodes_of(const topic_node& topic, node_range of) {
-    const auto nodes = topic.nodes(of);
-    return {nodes.begin(), nodes.end()};
+using nodes = std::vector<std::int32_t>;
+
+nodes copy(std::span<const std::int32_t> ids) {
+    return {ids.begin(), ids.end()};
 }
 
-TEST(Merge, PartitionsShareTheListsOfTheirReplicas) {
+partition_placement placement(const topic_node& topic, std::size_t partition) {
+    return topic.placement_of(topic.partitions[partition]);
+}
+
+TEST(Merge, PartitionsShareTheirPlacements) {
     metadata_answer answer({1, 2, 3});
     auto& orders = answer.topic("orders");
     for (int i = 0; i < 1000; ++i) orders.partition(1, 1);
@@ -37,9 +42,46 @@ TEST(Merge, PartitionsShareTheListsOfTheirReplicas) {
     const auto made = first_of(answer);
 
     const topic_node& topic = *made->find_topic("orders");
-    EXPECT_EQ(nodes_of(topic, topic.partitions[998].replicas), (std::vector<std::int32_t>{3, 1, 2}));
-    EXPECT_EQ(nodes_of(topic, topic.partitions[999].in_sync_replicas), (std::vector<std::int32_t>{1, 2, 3}));
-    EXPECT_LE(topic.node_ids.size(), 9u);
+    EXPECT_EQ(copy(placement(topic, 998).replicas), (nodes{3, 1, 2}));
+    EXPECT_EQ(copy(placement(topic, 999).in_sync_replicas), (nodes{1, 2, 3}));
+    EXPECT_EQ(topic.placements.size(), 3u + 3u * 9u) << "that of nothing, and three";
+}
+
+TEST(Merge, PartitionsWithTheSameReplicasMayDifferInWhoIsInSync) {
+    metadata_answer answer({1, 2});
+    answer.topic("orders").partition(1, 1).partition(1, 1).partition(1, 1);
+    auto& partitions = answer.response.topics[0].partitions;
+    for (auto& each : partitions) each.replica_nodes = {1, 2};
+    partitions[0].isr_nodes = {1, 2};
+    partitions[1].isr_nodes = {1};
+    partitions[1].offline_replicas = {2};
+    partitions[2].isr_nodes = {};
+
+    const auto made = first_of(answer);
+
+    const topic_node& topic = *made->find_topic("orders");
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(copy(placement(topic, i).replicas), (nodes{1, 2}));
+    EXPECT_EQ(copy(placement(topic, 0).in_sync_replicas), (nodes{1, 2}));
+    EXPECT_EQ(copy(placement(topic, 1).in_sync_replicas), nodes{1});
+    EXPECT_EQ(copy(placement(topic, 1).offline_replicas), nodes{2});
+    EXPECT_TRUE(placement(topic, 2).in_sync_replicas.empty());
+    EXPECT_TRUE(placement(topic, 2).offline_replicas.empty());
+}
+
+TEST(Merge, APartitionOfWhichNothingIsToldHasNoReplicas) {
+    metadata_answer answer({1});
+    answer.topic("orders").partition(1, 1).partition(1, 1).partition(1, 1);
+    auto& partitions = answer.response.topics[0].partitions;
+    for (auto& each : partitions) each.replica_nodes = {1};
+    partitions[1].partition_index = 2;  // twice
+
+    const auto made = first_of(answer);
+
+    const topic_node& topic = *made->find_topic("orders");
+    ASSERT_EQ(topic.partition_count(), 3);
+    EXPECT_EQ(topic.partitions[1].leader, no_node);
+    EXPECT_TRUE(placement(topic, 1).replicas.empty());
+    EXPECT_EQ(copy(placement(topic, 0).replicas), nodes{1});
 }
 
 TEST(Merge, TellsBrokersTopicsAndLeaders_MD_17) {
@@ -71,10 +113,9 @@ TEST(Merge, TellsBrokersTopicsAndLeaders_MD_17) {
     EXPECT_EQ(topic->partitions[0].leader, 3);
     EXPECT_EQ(topic->partitions[0].leader_epoch, 11);
     EXPECT_EQ(topic->partitions[1].leader, 1);
-    using nodes = std::vector<std::int32_t>;
-    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].replicas), (nodes{1, 3}));
-    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].in_sync_replicas), nodes{1});
-    EXPECT_EQ(nodes_of(*topic, topic->partitions[1].offline_replicas), nodes{3});
+    EXPECT_EQ(copy(placement(*topic, 1).replicas), (nodes{1, 3}));
+    EXPECT_EQ(copy(placement(*topic, 1).in_sync_replicas), nodes{1});
+    EXPECT_EQ(copy(placement(*topic, 1).offline_replicas), nodes{3});
     EXPECT_EQ(made->find_topic("payments"), nullptr);
 }
 
@@ -146,15 +187,21 @@ TEST(Merge, APartialAnswerLeavesOtherTopicsAFullOneDropsThem_MD_13) {
 }
 
 TEST(Merge, AnOlderLeaderEpochIsNotBelieved_MD_10) {
-    const auto before = first_of(metadata_answer().topic("orders", 1).partition(1, 5).partition(1, 5));
+    metadata_answer answer, older;
+    answer.topic("orders", 1).partition(1, 5).partition(1, 5);
+    answer.response.topics[0].partitions[0].replica_nodes = {1, 2};
+    older.topic("orders", 1).partition(2, 4).partition(2, 5);
+    for (auto& each : older.response.topics[0].partitions) each.replica_nodes = {2, 3};
+    const auto before = first_of(answer);
 
-    const merge_result merged = merge(
-        *before, metadata_answer().topic("orders", 1).partition(2, 4).partition(2, 5).response, newest, full);
+    const merge_result merged = merge(*before, older.response, newest, full);
 
     EXPECT_EQ(merged.made->find_topic("orders")->partitions[0].leader, 1) << "what is known stays";
     EXPECT_EQ(merged.made->find_topic("orders")->partitions[0].leader_epoch, 5);
     EXPECT_EQ(merged.made->find_topic("orders")->partitions[1].leader, 2)
         << "of the same epoch the newer word counts";
+    EXPECT_EQ(copy(placement(*merged.made->find_topic("orders"), 0).replicas), (nodes{1, 2}));
+    EXPECT_EQ(copy(placement(*merged.made->find_topic("orders"), 1).replicas), (nodes{2, 3}));
 }
 
 TEST(Merge, ATopicThatWasMadeAnewStartsItsEpochsAnew_MD_11) {
