@@ -217,21 +217,25 @@ void shard::look_up(shard_topic& topic) {
 }
 
 void shard::choose_candidates(shard_topic& topic) {
-    topic.all.clear();
-    topic.reachable.clear();
     const std::int32_t count = topic.partition_count();
     const auto shards = static_cast<std::int32_t>(core_.shard_count());
     // Consecutive partitions have consecutive owners, so the counts differ by one at most.
     const std::int32_t most = (count + shards - 1) / shards;
     const std::int32_t least = count / shards;
     topic.is_sticky_local = least >= 1 && (most - least) * 4 <= most;
-    for (std::int32_t partition = 0; partition < count; ++partition) {
-        if (topic.is_sticky_local && topic.entry->owner_of(partition, core_.shard_count()) != index_)
-            continue;
-        topic.all.push_back(partition);
-        const partition_node& node = topic.node->partitions[static_cast<std::size_t>(partition)];
-        if (view_->find_broker(node.leader) != nullptr) topic.reachable.push_back(partition);
-    }
+    const auto add_candidates = [&](bool is_leader_needed) {
+        for (std::int32_t partition = 0; partition < count; ++partition) {
+            if (topic.is_sticky_local && topic.entry->owner_of(partition, core_.shard_count()) != index_)
+                continue;
+            const partition_node& node = topic.node->partitions[static_cast<std::size_t>(partition)];
+            if (is_leader_needed && view_->find_broker(node.leader) == nullptr) continue;
+            topic.candidates.push_back(partition);
+        }
+    };
+    topic.candidates.clear();
+    topic.candidates.reserve(static_cast<std::size_t>(topic.is_sticky_local ? most : count));
+    add_candidates(true);
+    if (topic.candidates.empty()) add_candidates(false);
     if (count == 0) return;
     // No common choice where each shard has its own, once the last shard has seen the partitions. And the home of
     // metadata sees to it that the common choice is one that can be made.
@@ -239,7 +243,7 @@ void shard::choose_candidates(shard_topic& topic) {
     if (topic.is_sticky_local) return common.store(any_partition, std::memory_order_relaxed);
     if (index_ != 0) return;
     const std::int32_t chosen = common.load(std::memory_order_relaxed);
-    const auto candidates = topic.candidates();
+    const auto& candidates = topic.candidates;
     if (std::find(candidates.begin(), candidates.end(), chosen) == candidates.end()) {
         common.store(draw(topic), std::memory_order_relaxed);
     }

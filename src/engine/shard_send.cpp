@@ -90,13 +90,13 @@ shard::placement shard::place(shard_topic& topic, std::int32_t wanted, const byt
 
 // Of a known topic.
 std::int32_t shard::draw(const shard_topic& topic) noexcept {
-    const auto candidates = topic.candidates();
+    const auto& candidates = topic.candidates;
     return candidates[randomness_.below(candidates.size())];
 }
 
 // any_partition: it has none.
 std::int32_t shard::any_of_own(const shard_topic& topic) const noexcept {
-    const auto candidates = topic.candidates();
+    const auto& candidates = topic.candidates;
     const auto own = std::find_if(candidates.begin(), candidates.end(), [&](std::int32_t each) {
         return topic.entry->owner_of(each, core_.shard_count()) == index_;
     });
@@ -142,7 +142,7 @@ shard_accumulator::appended shard::append_sticky(shard_topic& topic, std::int32_
                                                  const record_parts& parts) {
     for (;;) {
         if (topic.sticky_queue == nullptr) [[unlikely]] {
-            topic.sticky_queue = &queue(topic, topic.sticky.current(topic.candidates(), randomness_));
+            topic.sticky_queue = &queue(topic, topic.sticky.current(topic.candidates, randomness_));
         }
         partition_queue& to = *topic.sticky_queue;
         shard_accumulator::appended done = accumulator_.append_to_open(to, parts);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "accumulator/topic_queues.hpp"
@@ -50,16 +49,13 @@ public:
     partition_queue* sticky_queue = nullptr;  // of the current choice
     // Partitions that a record without a key may go to, from this shard: its own, as long as every shard owns about as
     // many (`is_sticky_local`), else all of them, by the common choice of all shards (`sticky` counts for it where it is
-    // owned).
+    // owned). Uniform over those with a leader; if none has one, over all (PRT-14).
     bool is_sticky_local = true;
-    std::vector<std::int32_t> reachable;  // those with a leader
-    std::vector<std::int32_t> all;
+    std::vector<std::int32_t> candidates;
     time_point last_wanted{};     // when the home was told last that this topic is used
     bool is_wanted = false;       // told so, and not answered yet
     std::int16_t last_error = 0;  // Kafka's code, of the last metadata answer
 
-    // Uniform over those with a leader; if none has one, over all (PRT-14).
-    std::span<const std::int32_t> candidates() const noexcept { return reachable.empty() ? all : reachable; }
     // Errors that end the wait for a topic (MDW-9).
     error_code hopeless_error() const noexcept {
         const auto code = static_cast<broker_errc>(last_error);
