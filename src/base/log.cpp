@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <string>
 
 namespace sluice {
 
@@ -24,10 +25,10 @@ log_sink stderr_log(log_level least) {
 }
 
 void logger::write_line(log_level level, fmt::string_view text, fmt::format_args arguments) const {
-    fmt::memory_buffer line;
-    if (!name_.empty()) fmt::format_to(std::back_inserter(line), "[{}] ", name_);
-    fmt::vformat_to(std::back_inserter(line), text, arguments);
-    sink_(level, std::string_view(line.data(), line.size()));
+    std::string line;
+    if (!name_.empty()) line.append("[").append(name_).append("] ");
+    line += fmt::vformat(text, arguments);
+    sink_(level, line);
 }
 
 }  // namespace sluice

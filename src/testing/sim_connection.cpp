@@ -214,9 +214,9 @@ void sim_connection::wake_client() {
 void sim_connection::report(std::string& lines) const {
     if (watcher_ == nullptr && peer_ == nullptr) return;
     const auto say = [&](const char* to, const sim_pipe& pipe) {
-        fmt::format_to(std::back_inserter(lines), "; to the {}: {} bytes wait, {} on the way, {} unread{}",
-                       to, pipe.size_waiting(), pipe.size_under_way(), pipe.readable(),
-                       pipe.stalled_until() > world_.now() ? ", stalled" : "");
+        lines += fmt::format("; to the {}: {} bytes wait, {} on the way, {} unread{}", to,
+                             pipe.size_waiting(), pipe.size_under_way(), pipe.readable(),
+                             pipe.stalled_until() > world_.now() ? ", stalled" : "");
     };
     const char* state = !connect_result_        ? "connecting"
                         : *connect_result_ != 0 ? "refused"
@@ -224,8 +224,7 @@ void sim_connection::report(std::string& lines) const {
                         : was_closed_by_peer_   ? "closed by the peer"
                         : watcher_ == nullptr   ? "left by the client"
                                                 : "open";
-    fmt::format_to(std::back_inserter(lines), "  connection {}, {} -> {}: {}", id_, client_, address_.text(),
-                   state);
+    lines += fmt::format("  connection {}, {} -> {}: {}", id_, client_, address_.text(), state);
     say("peer", to_peer_);
     say("client", to_client_);
     lines += '\n';

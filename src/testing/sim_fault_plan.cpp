@@ -80,7 +80,7 @@ std::string fault_plan::text() const {
     const fault_plan nothing = calm();
     std::string said;
     const auto say = [&said](const char* name, const auto& value) {
-        fmt::format_to(std::back_inserter(said), "{}{} {}", said.empty() ? "" : ", ", name, value);
+        said += fmt::format("{}{} {}", said.empty() ? "" : ", ", name, value);
     };
     for (const rate& each : rates) {
         if (this->*each.value != nothing.*each.value) say(each.name, this->*each.value);

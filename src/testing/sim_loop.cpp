@@ -41,14 +41,13 @@ time_point sim_loop::next_deadline() const {
 
 void sim_loop::report(std::string& lines) const {
     const time_point deadline = next_deadline();
-    fmt::format_to(std::back_inserter(lines), "  loop '{}': {} operations pending, {}\n", name_,
-                   reactor_->pending_count(),
-                   deadline == never
-                       ? std::string("no deadline")
-                       : fmt::format("deadline in {:.6f} s",
-                                     std::chrono::duration<double>(deadline - world_.now()).count()));
+    lines += fmt::format("  loop '{}': {} operations pending, {}\n", name_, reactor_->pending_count(),
+                         deadline == never
+                             ? std::string("no deadline")
+                             : fmt::format("deadline in {:.6f} s",
+                                           std::chrono::duration<double>(deadline - world_.now()).count()));
     reactor_->report(lines);
-    if (describe_) fmt::format_to(std::back_inserter(lines), "  loop '{}': {}\n", name_, describe_());
+    if (describe_) lines += fmt::format("  loop '{}': {}\n", name_, describe_());
 }
 
 }  // namespace sluice::testing

@@ -552,11 +552,10 @@ void sim_reactor::report(std::string& lines) const {
             const pending& each = slots_[i].ways[which];
             if (each.operation == nullptr) continue;
             const double seconds = std::chrono::duration<double>(world_.now() - each.since).count();
-            fmt::format_to(std::back_inserter(lines), "  {}: ", text_of({i, which}));
-            if (which != connecting) fmt::format_to(std::back_inserter(lines), "{} bytes, ", each.size);
-            fmt::format_to(std::back_inserter(lines), "{}{}, for {:.6f} s\n",
-                           stage_names[static_cast<int>(each.reached)],
-                           each.is_cancelled ? ", cancelled" : "", seconds);
+            lines += fmt::format("  {}: ", text_of({i, which}));
+            if (which != connecting) lines += fmt::format("{} bytes, ", each.size);
+            lines += fmt::format("{}{}, for {:.6f} s\n", stage_names[static_cast<int>(each.reached)],
+                                 each.is_cancelled ? ", cancelled" : "", seconds);
         }
     }
 }

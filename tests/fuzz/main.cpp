@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <optional>
+#include <string>
 
 #include "fuzz/mutator.hpp"
 #include "fuzz/target.hpp"
@@ -62,11 +63,10 @@ void run(const target& what, const options& how) {
     require(!seeds.empty(), "a target has at least one seed");
     const auto begin = std::chrono::steady_clock::now();
     for (std::uint64_t number = how.first; number < how.first + how.runs; ++number) {
-        const auto written =
-            fmt::format_to_n(rerun_line.data(), rerun_line.size() - 1,
-                             "fuzz: run again with: fuzz_tests {} --seed {} --first {} --runs 1\n", what.name,
-                             how.seed, number);
-        *written.out = '\0';
+        const std::string line =
+            fmt::format("fuzz: run again with: fuzz_tests {} --seed {} --first {} --runs 1\n", what.name,
+                        how.seed, number);
+        rerun_line[line.copy(rerun_line.data(), rerun_line.size() - 1)] = '\0';
         const input data = number < seeds.size() ? seeds[static_cast<std::size_t>(number)]
                                                  : mutator(seed_of_run(how.seed, number)).mutated(seeds);
         what.run(data.data(), data.size());

@@ -90,12 +90,11 @@ int run(const options& wanted) {
     schedule_result total;
     std::uint64_t failures = 0, done = 0;
     for (std::uint64_t seed = wanted.first; seed <= wanted.last; ++seed) {
-        const auto line =
-            fmt::format_to_n(rerun_line, sizeof rerun_line - 1,
-                             "failed; run it again: simulation_tests --seed {} --trace{}{}\n", seed,
-                             wanted.planted == planted_bug::none ? "" : " --plant ",
-                             wanted.planted == planted_bug::none ? "" : to_string(wanted.planted));
-        *line.out = '\0';
+        const std::string line =
+            fmt::format("failed; run it again: simulation_tests --seed {} --trace{}{}\n", seed,
+                        wanted.planted == planted_bug::none ? "" : " --plant ",
+                        wanted.planted == planted_bug::none ? "" : to_string(wanted.planted));
+        rerun_line[line.copy(rerun_line, sizeof rerun_line - 1)] = '\0';
         ::alarm(stuck_after_s);
         const schedule_plan plan = schedule_plan::draw(seed, wanted.planted);
         if (wanted.is_traced) fmt::print("{}", plan.text());

@@ -40,13 +40,12 @@ std::string sent_record::text() const {
     std::string said =
         fmt::format("record #{} ({}, place {}, {}, {}", id, topic, place,
                     acceptance_names[static_cast<int>(first)], result_names[static_cast<int>(second)]);
-    if (partition != any_partition) fmt::format_to(std::back_inserter(said), ", for partition {}", partition);
-    if (key) fmt::format_to(std::back_inserter(said), ", key '{}'", *key);
-    if (refusal) fmt::format_to(std::back_inserter(said), ", refused: {}", refusal.message());
+    if (partition != any_partition) said += fmt::format(", for partition {}", partition);
+    if (key) said += fmt::format(", key '{}'", *key);
+    if (refusal) said += fmt::format(", refused: {}", refusal.message());
     if (second == result::finished) {
-        fmt::format_to(std::back_inserter(said), ", {}: {}, {}-{} @ {}", error.message(),
-                       to_string(metadata.outcome), metadata.topic.view(), metadata.partition,
-                       metadata.offset);
+        said += fmt::format(", {}: {}, {}-{} @ {}", error.message(), to_string(metadata.outcome),
+                            metadata.topic.view(), metadata.partition, metadata.offset);
     }
     return said + ")";
 }

@@ -167,18 +167,16 @@ std::string schedule_plan::text() const {
                                    seed, cluster.broker_count, cluster.profile.name, loop_count, caller_count,
                                    step_count, to_string(how_it_ends));
     for (const topic_plan& each : topics) {
-        fmt::format_to(std::back_inserter(said),
-                       "  {}: {}{} partitions, {} replicas, min.insync {}, max.message {}{}{}\n", each.name,
-                       each.exists ? "" : "does not exist, ", each.config.partition_count,
-                       each.config.replication_factor, each.config.min_insync_replicas,
-                       each.config.max_message_bytes, each.config.is_compacted ? ", compacted" : "",
-                       each.config.message_timestamp_type == testing::timestamp_type::log_append_time
-                           ? ", log append time"
-                           : "");
+        said += fmt::format("  {}: {}{} partitions, {} replicas, min.insync {}, max.message {}{}{}\n",
+                            each.name, each.exists ? "" : "does not exist, ", each.config.partition_count,
+                            each.config.replication_factor, each.config.min_insync_replicas,
+                            each.config.max_message_bytes, each.config.is_compacted ? ", compacted" : "",
+                            each.config.message_timestamp_type == testing::timestamp_type::log_append_time
+                                ? ", log append time"
+                                : "");
     }
     const producer_config& with = producer;
-    fmt::format_to(
-        std::back_inserter(said),
+    said += fmt::format(
         "  acks {}, {}, retries {}, linger {} ms, batch.size {}, buffer.memory {}, max.request.size {}, "
         "max.block {} ms, delivery.timeout {} ms, request.timeout {} ms, in flight {}, backoff {}-{} ms, "
         "compression {} at level {}{}\n",
@@ -188,10 +186,10 @@ std::string schedule_plan::text() const {
         with.max_in_flight_requests_per_connection, with.retry_backoff.count(),
         with.retry_backoff_max.count(), to_string(with.compression_type), with.compression_level(),
         has_random_values ? ", random values" : "");
-    fmt::format_to(std::back_inserter(said), "  faults: {}\n  troubles {}, produce {}, others {}{}{}\n",
-                   faults.text(), trouble_count, produce_trouble, other_trouble,
-                   has_fatal_errors ? ", fatal errors too" : "",
-                   planted == planted_bug::none ? "" : fmt::format(", planted: {}", to_string(planted)));
+    said +=
+        fmt::format("  faults: {}\n  troubles {}, produce {}, others {}{}{}\n", faults.text(), trouble_count,
+                    produce_trouble, other_trouble, has_fatal_errors ? ", fatal errors too" : "",
+                    planted == planted_bug::none ? "" : fmt::format(", planted: {}", to_string(planted)));
     return said;
 }
 

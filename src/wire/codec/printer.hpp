@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <iterator>
 #include <string>
 
 #include "wire/codec/kinds.hpp"
@@ -37,15 +36,15 @@ private:
     template <class T>
         requires std::is_arithmetic_v<T>
     void print(T value) {
-        fmt::format_to(std::back_inserter(out_), "{}", value);
+        out_ += fmt::format("{}", value);
     }
     void print(const uuid& value) { out_ += value.text(); }
-    void print(bytes content) { fmt::format_to(std::back_inserter(out_), "{} bytes", content.size()); }
+    void print(bytes content) { out_ += fmt::format("{} bytes", content.size()); }
     void print(const records& batch) {
         if (batch.is_null()) {
             out_ += "null";
         } else {
-            fmt::format_to(std::back_inserter(out_), "{} bytes", batch.size());
+            out_ += fmt::format("{} bytes", batch.size());
         }
     }
     // Names come from a peer: what could forge a line of a log, or move a terminal's cursor, is escaped.
@@ -54,7 +53,7 @@ private:
         for (const char letter : text) {
             const auto code = static_cast<unsigned char>(letter);
             if (code < 0x20 || code == 0x7f || letter == '"' || letter == '\\') {
-                fmt::format_to(std::back_inserter(out_), "\\x{:02x}", code);
+                out_ += fmt::format("\\x{:02x}", code);
             } else {
                 out_ += letter;
             }
