@@ -56,8 +56,8 @@ struct producer_config {
     // ---- compression
     compression compression_type = compression::none;
     std::int32_t compression_gzip_level = -1;  // 1 (fast) to 9 (small), or -1: zlib's default, 6
-    std::int32_t compression_lz4_level =
-        9;  // 9: the fast compressor, others up to 17: the high-compression one
+    // 9: the fast compressor; others, 1 to 17: the high-compression one, which from 6 on does what 5 does (src/DECISIONS.md).
+    std::int32_t compression_lz4_level = 9;
     std::int32_t compression_zstd_level = 3;  // -131072 (fast) to 22 (small)
 
     // ---- network
