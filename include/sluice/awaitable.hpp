@@ -56,8 +56,8 @@ private:
     // The same on an executor that is no loop of ours: gets the operation back when it is over, with the text of its error,
     // which a completion handler would not.
     struct foreign_resumption : thread_type {
-        foreign_resumption(thread_type&& thread, awaitable_async_op& of_)
-            : thread_type(std::move(thread)), of(&of_) {}
+        foreign_resumption(thread_type&& rest, awaitable_async_op& of_)
+            : thread_type(std::move(rest)), of(&of_) {}
         void take_back(Operation&& completed) {
             of->operation_ = std::move(completed);
             (*this)();

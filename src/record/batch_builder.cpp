@@ -129,6 +129,7 @@ void batch_builder::take_compressed(compression type, bytes compressed) noexcept
     body_crc_ = crc32c(compressed);
     enter(chunks_.first);
     copy(compressed.data(), compressed.size());
+    end_appending();  // where the cursor is now
     pool_->release_behind(chunks_, pool_->chunks_for(compressed.size()));
 }
 

@@ -46,6 +46,9 @@ record_parts parts_of(bytes_view key, bytes_view value, std::int64_t timestamp =
 bool append(batch_builder& builder, const record_parts& parts) {
     return builder.try_append(parts);
 }
+bool append_quickly(batch_builder& builder, const record_parts& parts) {
+    return builder.try_append_quickly(parts, parts.timestamp, record_content_bound(parts));
+}
 
 TEST(BatchBuilder, WritesRecordsThatReadBackTheSame_RB_5) {
     buffer_pool pool(4096, 4096);
@@ -163,6 +166,7 @@ TEST(BatchBuilder, TheCompressedBodyTakesThePlaceOfTheRecords) {
 
     builder.end_appending();
     EXPECT_FALSE(append(builder, parts_of(std::nullopt, "")));
+    EXPECT_FALSE(append_quickly(builder, parts_of(std::nullopt, "")));
     builder.take_compressed(compression::lz4, shorter);
 
     EXPECT_EQ(body_of(builder), shorter);
@@ -173,6 +177,42 @@ TEST(BatchBuilder, TheCompressedBodyTakesThePlaceOfTheRecords) {
     EXPECT_EQ(builder.chunk_count(), 2u);
     EXPECT_EQ(pool.free_chunks(), 14);
     EXPECT_FALSE(append(builder, parts_of(std::nullopt, "")));
+    EXPECT_FALSE(append_quickly(builder, parts_of(std::nullopt, "")));
+}
+
+// Whether quickly or not: the same records fit (ACC-7), and the same bytes are written.
+TEST(BatchBuilder, AQuickAppendIsNoOther_RB_5) {
+    const header headers[] = {{"source", "web"}, {"null", std::nullopt}};
+    std::size_t quick_count = 0;
+    for (const float share : {1.0f, 0.4f, 1.2f}) {
+        for (const std::size_t size :
+             {0,  1,   30,  40,   44,   45,   46,   50,   57,   58,   59,   60,   61,   62,   63,   64,
+              70, 100, 500, 8160, 8170, 8175, 8180, 8184, 8185, 8186, 8187, 8188, 8190, 8192, 8200, 20000}) {
+            buffer_pool pool(64 * 16384, 16384);
+            batch_builder plain(pool, lend(pool, 1), 40000, share);
+            batch_builder quick(pool, lend(pool, 1), 40000, share);
+            for (int i = 0; i < 2000; ++i) {
+                record_parts parts =
+                    parts_of(std::nullopt, std::string_view(), 1000 + (i % 7 - 3) * (i % 90));
+                const std::string value(size, static_cast<char>('a' + i % 26)),
+                    key(static_cast<std::size_t>(i % 5), 'k');
+                parts.value = value;
+                if (i % 3 == 1) parts.key = key;
+                if (i % 11 == 5) parts.headers = headers;
+                const bool is_quick = append_quickly(quick, parts);
+                quick_count += is_quick;
+                const bool did_fit = is_quick || append(quick, parts);
+                ASSERT_EQ(did_fit, append(plain, parts))
+                    << size << " bytes, record " << i << ", share " << share;
+                if (!did_fit) break;
+            }
+            ASSERT_EQ(body_of(quick), body_of(plain)) << size << " bytes, share " << share;
+            EXPECT_EQ(quick.record_count(), plain.record_count());
+            EXPECT_EQ(quick.max_timestamp(), plain.max_timestamp());
+            EXPECT_EQ(quick.is_full(), plain.is_full());
+        }
+    }
+    EXPECT_GT(quick_count, 20000u) << "nearly all are";
 }
 
 TEST(BatchBuilder, GrowthNeverWaits_NoChunkMeansNoRoom) {
