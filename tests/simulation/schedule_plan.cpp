@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/ensure.hpp"
 #include "testing/sim_draw.hpp"

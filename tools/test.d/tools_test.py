@@ -90,5 +90,46 @@ class Summary(unittest.TestCase):
         self.assertEqual((1, "0 passed, 0 failed"), (status, lines[-1]))
 
 
+class SpecCoverage(unittest.TestCase):
+    def coverage(self, *options, statements="A-1\nA-2\nA-12\nB-1 later\n", test="", deviations=None):
+        with tempfile.TemporaryDirectory() as root:
+            Path(root, "tests/spec").mkdir(parents=True)
+            Path(root, "tests/spec/statements.txt").write_text(statements)
+            Path(root, "tests/some_test.cpp").write_text(test)
+            if deviations is not None:
+                Path(root, "src").mkdir()
+                Path(root, "src/DEVIATIONS.md").write_text(deviations)
+            done = run(TOOLS / "spec_coverage", "--root", root, *options)
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    def test_counts_what_names_and_comments_cover_and_what_deviates(self):
+        status, lines, _ = self.coverage("--open", test="TEST(X, Works_A_1) {}  // not XA-2, not 3A-2\n", deviations="| A-12b | Java only |\n")
+
+        self.assertEqual(0, status)
+        self.assertEqual(["A", "3", "1", "1", "0", "1"], lines[1].split())
+        self.assertEqual(["B", "1", "0", "0", "1", "0"], lines[2].split())
+        self.assertEqual(["all", "4", "1", "1", "1", "1"], lines[3].split())
+        self.assertEqual("open: A-2", lines[4])
+
+    def test_an_id_that_does_not_exist_is_an_error_wherever_it_stands(self):
+        status, _, errors = self.coverage(test="// A-1\n// A-3\n")
+        self.assertEqual(1, status)
+        self.assertIn("tests/some_test.cpp:2: there is no A-3", errors)
+
+        status, _, errors = self.coverage(deviations="A-3\n")
+        self.assertEqual(1, status)
+        self.assertIn("src/DEVIATIONS.md:1: there is no A-3", errors)
+
+    def test_check_wants_nothing_open(self):
+        self.assertEqual(1, self.coverage("--check", test="// A-1\n")[0])
+        self.assertEqual(0, self.coverage("--check", test="// A-1 A-2 A-12\n")[0])
+
+    def test_a_list_that_is_broken_is_told_by_line(self):
+        for broken in ("A-1\nA-1\n", "A-1\nA2\n", "A-1\nA-2 soon\n"):
+            status, _, errors = self.coverage(statements=broken)
+            self.assertEqual(1, status)
+            self.assertIn("statements.txt:2: ", errors)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -186,8 +186,9 @@ TEST(BatchBuilder, AQuickAppendIsNoOther_RB_5) {
     std::size_t quick_count = 0;
     for (const float share : {1.0f, 0.4f, 1.2f}) {
         for (const std::size_t size :
-             {0,  1,   30,  40,   44,   45,   46,   50,   57,   58,   59,   60,   61,   62,   63,   64,
-              70, 100, 500, 8160, 8170, 8175, 8180, 8184, 8185, 8186, 8187, 8188, 8190, 8192, 8200, 20000}) {
+             std::vector<std::size_t>{0,    1,    30,   40,   44,   45,   46,   50,   57,   58,   59,
+                                      60,   61,   62,   63,   64,   70,   100,  500,  8160, 8170, 8175,
+                                      8180, 8184, 8185, 8186, 8187, 8188, 8190, 8192, 8200, 20000}) {
             buffer_pool pool(64 * 16384, 16384);
             batch_builder plain(pool, lend(pool, 1), 40000, share);
             batch_builder quick(pool, lend(pool, 1), 40000, share);
