@@ -14,7 +14,7 @@ staged_record* staged_record::make(const record& copied, std::size_t content_siz
     for (const header& each : copied.headers) size += each.key.size() + each.value.size();
 
     auto* const made = new (blocks::allocate()) staged_record;
-    made->copy_name(topic);
+    made->copy_name(topic, size);
     const auto* const end = reinterpret_cast<std::byte*>(made) + block_size;
     const bool is_small = size <= static_cast<std::size_t>(end - made->bytes_behind());
     if (!is_small) made->large_bytes_ = std::make_unique_for_overwrite<std::byte[]>(size);
@@ -31,10 +31,11 @@ staged_record* staged_record::make(const record& copied, std::size_t content_siz
     return made;
 }
 
-void staged_record::copy_name(const topic_entry& topic) noexcept {
+void staged_record::copy_name(const topic_entry& topic, std::size_t record_size) noexcept {
     constexpr std::size_t room = block_size - sizeof(staged_record);
     const std::string_view name = topic.name.view();
-    if (name.size() > room) {
+    const std::size_t beside = record_size <= room ? record_size + alignof(header) - 1 : 0;
+    if (name.size() + beside > room) {
         topic_name_ = topic.name;
     } else {
         name_size_ = static_cast<std::uint16_t>(name.copy(reinterpret_cast<char*>(this + 1), room));

@@ -156,7 +156,7 @@ private:
     void take_result(bool is_valid);
     void set_result(const batch_result& result);
     std::byte* bytes_behind() const noexcept;
-    void copy_name(const topic_entry& topic) noexcept;
+    void copy_name(const topic_entry& topic, std::size_t record_size) noexcept;
     void copy_bytes(const record& copied) noexcept;
     std::string_view copied_name() const noexcept;
 
@@ -164,7 +164,8 @@ private:
     std::atomic<state> state_{state::waiting};
     sluice::outcome outcome_ = outcome::not_persisted;
     // The topic's name is copied like the record: a reference to the shared text would be counted up here and down at the shard, for
-    // every record, in one cache line of all. It is shared where the record has its result, or if it is too long to copy.
+    // every record, in one cache line of all. It is shared where the record has its result, or if it would not leave the record
+    // room in the block.
     std::uint16_t name_size_ = 0;
     std::uint32_t size_bytes_ = 0;
     std::uint32_t content_size_ = 0;

@@ -101,6 +101,19 @@ TEST(StagedRecord, WhatDoesNotFitIntoItsBlockCostsMore) {
     let_go(staged);
 }
 
+TEST(StagedRecord, ALongNameDoesNotDriveTheRecordOutOfItsBlock) {
+    fixture on;
+    const std::string value(140, 'v');
+    const record sent = record_of(std::nullopt, value);
+    for (const std::size_t name_size : {1u, 60u, 249u}) {
+        staged_record& staged = *staged_record::make(sent, record_content_size(sent),
+                                                     *on.registry.find_or_add(std::string(name_size, 'n')));
+        EXPECT_EQ(staged.size_bytes(), staged_record::block_size) << name_size;
+        EXPECT_EQ(staged.topic_name().view().size(), name_size);
+        let_go(staged);
+    }
+}
+
 TEST(StagedRecord, NullAndEmptyStayDifferent) {
     fixture on;
     staged_record& nulls = on.make(record_of(std::nullopt, std::nullopt));
